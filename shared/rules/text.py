@@ -1,0 +1,77 @@
+"""Makes text from outside safe to store and safe to show."""
+
+import math
+import re
+from typing import TypeAlias
+
+MAX_DEPTH = 32
+MAX_INT_BITS = 4096  # Python refuses to print an int of more than 4,300 digits
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# C0, DEL, C1; then marks that reorder or hide text. The zero-width joiner stays: emoji are made with it.
+_UNSHOWABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+def clean(text: str | bytes) -> str:
+    """The text as Postgres can store it: invalid UTF-8, lone surrogates and NUL become U+FFFD."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", errors="replace")
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def clean_json(value: object, depth: int = MAX_DEPTH) -> Json:
+    """The value as jsonb can store it, keys too.
+
+    NaN and the infinities become the strings that name them; what lies deeper than `depth` containers
+    becomes "…"; what JSON does not know becomes its text.
+    """
+    match value:
+        case None | bool():
+            return value
+        case int() | float():
+            return _clean_number(value)
+        case dict() | list() | tuple() if depth <= 0:
+            return "…"
+        case dict():
+            return {_key(key): clean_json(item, depth - 1) for key, item in value.items()}
+        case list() | tuple():
+            return [clean_json(item, depth - 1) for item in value]
+        case str() | bytes():
+            return clean(value)
+        case _:
+            return clean(str(value))
+
+
+def one_line(text: str | bytes, limit: int = 0) -> str:
+    """The text for one line of a terminal or a log; `limit` is in characters, 0 for all of it.
+
+    Control and ANSI characters, line separators, direction overrides and invisible marks show as escapes.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", errors="replace")
+    if limit and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return _UNSHOWABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def _key(key: object) -> str:
+    return clean(key) if isinstance(key, str | bytes) else clean(str(key))
+
+
+def _clean_number(value: int | float) -> Json:
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if value.bit_length() <= MAX_INT_BITS else f"an integer of {value.bit_length()} bits"
