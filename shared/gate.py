@@ -1,0 +1,275 @@
+"""The Redis side of the slots: who may try now, who waits in which order, who is next."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from redis import Redis
+
+from shared import keys
+from shared.lua import Script
+
+_OFFER = Script("offer")
+_RESERVE = Script("reserve")
+_CLAIM = Script("claim")
+_RENEW = Script("renew")
+_RELEASE = Script("release")
+_WITHDRAW = Script("withdraw")
+_ABORT = Script("abort")
+_BLOCK = Script("block")
+_EXPIRED = Script("expired")
+_UNCLAIMED = Script("unclaimed")
+_SEAT = Script("seat")
+_SET_CAP = Script("set_cap")
+_REBUILD = Script("rebuild")
+_STATES = Script("states")
+_USAGE = Script("usage")
+
+# Reservations that one call may make; what is left is made by the next call.
+FILL_AT_MOST = 1000
+# A lower-numbered priority goes before this many later arrivals of the next one; nobody starves.
+PRIORITY_STEP = 100
+
+
+class Unseeded(Exception):
+    """The gate has no memory, or another epoch than the caller believes: rebuild, or read the epoch again."""
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """What the gate needs to know of a firing."""
+
+    firing: UUID
+    workspace: UUID
+    lane: str | None
+    line_no: int
+    priority: int
+    forced: bool
+    title: str
+
+    def facts(self) -> list[Any]:
+        """The row as the scripts take it; the score is its place in line."""
+        place = self.line_no + self.priority * PRIORITY_STEP
+        return [str(self.firing), str(self.workspace), self.lane or "", place, str(int(self.forced)), self.title]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A running firing as Postgres knows it, to be given its lease in the gate again."""
+
+    waiter: Waiter
+    request: UUID
+    worker: str
+    lease_ms: int
+
+    def facts(self) -> list[Any]:
+        """The row as the scripts take it."""
+        return [*self.waiter.facts(), str(self.request), self.worker, self.lease_ms]
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A slot promised to a firing; whoever made it publishes the message."""
+
+    firing: UUID
+    title: str
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A run-now has its slot."""
+
+
+@dataclass(frozen=True)
+class InTheWay:
+    """A run-now cannot start: the limit that has no room, and whether all admission is stopped."""
+
+    limit: str
+    draining: bool
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """One limit as the gate counts it."""
+
+    limit: str
+    cap: int
+    used: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The gate counted: limits, waiters, reservations, and living worker processes."""
+
+    limits: list[LimitUse]
+    waiting: int
+    reserved: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A holder past its expiry, or what the gate knows of a firing: state '' where it knows nothing."""
+
+    firing: UUID
+    state: str
+    request: str
+
+
+@dataclass
+class Gate:
+    """The scripts under one epoch. Every method raises Unseeded when the gate is not of this epoch."""
+
+    redis: "Redis"
+    namespace: str
+    start_lease_ms: int
+    epoch: int = -1
+    now_ms: int | None = field(default=None, kw_only=True)
+
+    def _ask(self, script: Script, **given: str | int | float) -> list[Any]:
+        if "now_ms" in script.arguments:
+            given["now_ms"] = "" if self.now_ms is None else self.now_ms
+        if "start_lease_ms" in script.arguments:
+            given["start_lease_ms"] = self.start_lease_ms
+        if "most" in script.arguments:
+            given.setdefault("most", FILL_AT_MOST)
+        given.setdefault("epoch", self.epoch)
+        told = script(self.redis, gate=keys.gate_root(self.namespace), **given)
+        if told[0] == b"UNSEEDED":
+            raise Unseeded(f"the gate is not of epoch {self.epoch}")
+        return told
+
+    def offer(self, waiters: Iterable[Waiter]) -> list[Reservation]:
+        """Puts firings in line unless they wait or hold already, and fills; the new reservations."""
+        batch = json.dumps([waiter.facts() for waiter in waiters])
+        return _reservations(self._ask(_OFFER, batch=batch)[1])
+
+    def reserve(self, waiter: Waiter) -> Reserved | InTheWay:
+        """A run-now's reservation at once, or what is in the way."""
+        firing, workspace, lane, score, forced, title = waiter.facts()
+        told = self._ask(
+            _RESERVE, firing=firing, workspace=workspace, lane=lane, score=score, forced=forced, title=title
+        )
+        if told[0] in (b"FULL", b"DRAINING"):
+            return InTheWay(told[1].decode(), told[0] == b"DRAINING")
+        return Reserved()
+
+    def claim(self, firing: UUID, request: UUID, worker: str, lease_ms: int) -> str:
+        """`LEASED`, `HELD`, `WAITING` or `UNKNOWN`; the same answer when the same request asks again."""
+        told = self._ask(_CLAIM, firing=str(firing), request=str(request), worker=worker, lease_ms=lease_ms)
+        return told[0].decode()
+
+    def renew(
+        self, worker: str, capacity: int, lease_ms: int, leases: Sequence[tuple[UUID, UUID]]
+    ) -> tuple[list[str], list[Reservation]]:
+        """Per lease `ok`, `absent` or `abort:<reason>`; and what the told processes now make possible."""
+        told = self._ask(
+            _RENEW,
+            worker=worker,
+            capacity=capacity,
+            lease_ms=lease_ms,
+            leases=json.dumps([[str(firing), str(request)] for firing, request in leases]),
+        )
+        return [answer.decode() for answer in told[1]], _reservations(told[2])
+
+    def release(self, firing: UUID, request: UUID) -> list[Reservation]:
+        """Gives a lease back if the request matches, else nothing; then fills."""
+        return _reservations(self._ask(_RELEASE, firing=str(firing), request=str(request))[1])
+
+    def withdraw(self, firings: Iterable[UUID]) -> list[Reservation]:
+        """Out of the line and out of reservations; leases are left alone. Then fills."""
+        return _reservations(self._ask(_WITHDRAW, firings=json.dumps([str(f) for f in firings]))[1])
+
+    def abort(self, firing: UUID, request: UUID, reason: str) -> bool:
+        """Whether the lease of that request is now flagged, for its next renewal to see."""
+        return self._ask(_ABORT, firing=str(firing), request=str(request), reason=reason)[0] == b"FLAGGED"
+
+    def block(self, limit: str, firing: UUID, request: UUID) -> list[Reservation]:
+        """No fill under a limit that Postgres calls full for 1 to 10 s; the firing keeps its place."""
+        return _reservations(self._ask(_BLOCK, limit=limit, firing=str(firing), request=str(request))[1])
+
+    def expired(self, most: int) -> list[Held]:
+        """Holders past their expiry, the oldest first; nothing is freed."""
+        return [_held(it) for it in self._ask(_EXPIRED, most=most)[1]]
+
+    def unclaimed(self, older_than_ms: int, most: int) -> list[Reservation]:
+        """Reservations that no worker has claimed for so long that their message may be lost."""
+        return _reservations(self._ask(_UNCLAIMED, older_than_ms=older_than_ms, most=most)[1])
+
+    def seat(self, seats: Iterable[Seat]) -> int:
+        """Gives running firings their leases again, room or not; how many did not have theirs."""
+        return int(self._ask(_SEAT, leases=json.dumps([seat.facts() for seat in seats]))[1])
+
+    def set_cap(self, limit: str, cap: int | None) -> list[Reservation]:
+        """Writes a limit's cap (None: no such limit any more) and fills."""
+        return _reservations(self._ask(_SET_CAP, limit=limit, cap="" if cap is None else cap)[1])
+
+    def states(self, firings: Iterable[UUID]) -> list[Held]:
+        """What the gate knows of each firing, in the order asked."""
+        asked = list(firings)
+        told = self._ask(_STATES, firings=json.dumps([str(f) for f in asked]))[1]
+        return [Held(firing, it[0].decode(), it[1].decode()) for firing, it in zip(asked, told, strict=True)]
+
+    def usage(self) -> Usage:
+        """The gate counted, at one instant."""
+        _, limits, queues, reserved, processes = self._ask(_USAGE)
+        return Usage(
+            [LimitUse(name.decode(), cap, used) for name, cap, used in limits],
+            sum(waiting for _, waiting in queues),
+            reserved,
+            processes,
+        )
+
+    def members(self) -> Iterable[UUID]:
+        """Every firing that the gate knows, by SCAN: for the reconciler, which reads each again by id."""
+        pattern = f"{keys.gate_root(self.namespace)}:{self.epoch}:firing:*"
+        # The namespace's braces are literal in a glob; only [ ] * ? are not, and a namespace has none.
+        for name in self.redis.scan_iter(match=pattern, count=1000):
+            yield UUID(name.decode().rsplit(":", 1)[1])
+
+    def current_epoch(self) -> int | None:
+        """The epoch the gate itself believes; None where it has no memory."""
+        told = self.redis.get(keys.epoch_key(self.namespace))
+        return None if told is None else int(told)  # pyright: ignore[reportArgumentType]
+
+    def run_id(self) -> str:
+        """The identity of the Redis process, which a replica that took over does not share."""
+        return str(self.redis.info("server")["run_id"])  # pyright: ignore[reportIndexIssue]
+
+    def load(
+        self, epoch: int, caps: dict[str, int], seats: Sequence[Seat], waiters: Sequence[Waiter], *, done: bool
+    ) -> bool:
+        """Loads a part of a rebuild under an epoch not yet current; `done` makes it current. False: refused."""
+        told = self._ask(
+            _REBUILD,
+            epoch=epoch,
+            caps=json.dumps(caps),
+            leases=json.dumps([seat.facts() for seat in seats]),
+            waiting=json.dumps([waiter.facts() for waiter in waiters]),
+            done=str(int(done)),
+        )
+        return told[0] == b"OK"
+
+    def forget_other_epochs(self) -> None:
+        """Deletes what older epochs, or a rebuild that died, left behind."""
+        own = f"{keys.gate_root(self.namespace)}:{self.epoch}:"
+        root = keys.gate_root(self.namespace)
+        batch: list[Any] = []
+        for name in self.redis.scan_iter(match=f"{root}:[0-9]*", count=1000):
+            if not name.decode().startswith(own):
+                batch.append(name)
+            if len(batch) >= 500:
+                self.redis.unlink(*batch)
+                batch.clear()
+        if batch:
+            self.redis.unlink(*batch)
+
+
+def _reservations(told: list[Any]) -> list[Reservation]:
+    return [Reservation(UUID(firing.decode()), title.decode()) for firing, title in told]
+
+
+def _held(told: list[Any]) -> Held:
+    return Held(UUID(told[0].decode()), told[1].decode(), told[2].decode())

@@ -1,0 +1,36 @@
+"""Every Redis key: its name, its type, its meaning.
+
+All keys carry the namespace as their hash tag, so that one script may touch them all on a Redis Cluster.
+Everything but `{ns}:epoch` stands under its epoch, `{ns}:7:...`, so that a rebuild can load beside the old
+state, and nothing of an older epoch can ever be mistaken for the present.
+
+key (under the epoch)      type        meaning
+firing:<id>                hash        all that the gate knows of a firing: state (waiting, reserved, leased),
+                                       workspace, lane, score, forced, title; request, worker, abort
+holders                    sorted set  reservations and leases; score: expiry in ms
+reserved                   sorted set  reservations only; score: when it was made, in ms
+used:<limit>               set         holders under a limit; its size is the usage
+caps                       hash        cap by limit (fleet, workspace:<id>, lane:<name>)
+blocked, blocks            sorted set, limits that Postgres called full: until when, in ms; how long the last
+                           hash        block was
+queue:<workspace>:<lane>   sorted set  firings that wait; score: their place in line
+queues                     set         names of queues that are not empty
+lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's
+parked:<lane>              sorted set  workspaces that wait for a slot of a lane
+ready                      sorted set  workspaces in the round; score: virtual time
+vtime, vclock              hash,       a workspace's next virtual time; that of the last turn
+                           string
+workers, capacity          sorted set, living workers (score: until when, in ms); processes for firings
+                           hash
+leases:<worker>            set         firings that a worker leases
+"""
+
+
+def gate_root(namespace: str) -> str:
+    """The prefix of all keys of one installation: the namespace as a hash tag."""
+    return "{" + namespace + "}"
+
+
+def epoch_key(namespace: str) -> str:
+    """The string that says which epoch is current; absent while the gate has no memory."""
+    return gate_root(namespace) + ":epoch"

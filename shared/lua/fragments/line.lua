@@ -1,0 +1,56 @@
+-- The line: a queue per (workspace, lane), whose heads stand in `lanes:<workspace>`. A workspace with
+-- somebody to start is in `ready` by its virtual time (round robin); one whose cap is full is out of it
+-- until a slot frees; one whose lane is full is in `parked:<lane>` until a slot of the lane frees.
+local function make_ready(workspace)
+  local own = tonumber(redis.call('HGET', key('vtime'), workspace) or 0)
+  local clock = tonumber(redis.call('GET', key('vclock')) or 0)
+  redis.call('ZADD', key('ready'), 'NX', math.max(own, clock), workspace)
+end
+
+-- Shows the head of a queue again after it changed.
+local function show_head(workspace, lane)
+  local queue = key('queue:' .. workspace .. ':' .. lane)
+  local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+  if head[1] then
+    redis.call('ZADD', key('lanes:' .. workspace), head[2], lane)
+    redis.call('SADD', key('queues'), workspace .. ':' .. lane)
+  else
+    redis.call('ZREM', key('lanes:' .. workspace), lane)
+    redis.call('SREM', key('queues'), workspace .. ':' .. lane)
+    if redis.call('EXISTS', key('lanes:' .. workspace)) == 0 then redis.call('ZREM', key('ready'), workspace) end
+  end
+end
+
+local function into_line(firing, workspace, lane, score)
+  redis.call('HSET', key('firing:' .. firing), 'state', 'waiting')
+  redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
+  if lane ~= '' and redis.call('ZSCORE', key('parked:' .. lane), workspace) then return end
+  show_head(workspace, lane)
+  make_ready(workspace)
+end
+
+local function out_of_line(firing, workspace, lane)
+  redis.call('ZREM', key('queue:' .. workspace .. ':' .. lane), firing)
+  if redis.call('EXISTS', key('queue:' .. workspace .. ':' .. lane)) == 0 then
+    redis.call('ZREM', key('parked:' .. lane), workspace)
+  elseif redis.call('ZSCORE', key('parked:' .. lane), workspace) then
+    return
+  end
+  show_head(workspace, lane)
+end
+
+-- A slot of a lane is free: one more workspace that waits for it gets its chance.
+local function wake_lane(lane)
+  while true do
+    local workspace = redis.call('ZPOPMIN', key('parked:' .. lane))[1]
+    if not workspace then return end
+    show_head(workspace, lane)
+    if room('workspace:' .. workspace) > 0 then return make_ready(workspace) end
+  end
+end
+
+local function wake(limit)
+  local kind, name = string.match(limit, '^(%a+):(.*)$')
+  if kind == 'lane' then wake_lane(name) end
+  if kind == 'workspace' and redis.call('EXISTS', key('lanes:' .. name)) == 1 then make_ready(name) end
+end

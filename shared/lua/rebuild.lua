@@ -1,0 +1,34 @@
+-- Loads a part of Postgres's state under an epoch that is not yet current; the last part makes it so.
+-- Parts: caps, leases (as for seat), waiting (as for offer). Nobody else can see them before `done`.
+-- Returns {'OK'}, or {'REFUSED', current} when the epoch is not above the gate's own.
+-- Needs: clock.
+local gate = unpack(KEYS)
+local epoch, now_ms, caps, leases, waiting, done = unpack(ARGV)
+
+local current = tonumber(redis.call('GET', gate .. ':epoch') or -1)
+if current >= tonumber(epoch) then return {'REFUSED', current} end
+local function key(name) return gate .. ':' .. epoch .. ':' .. name end
+local function know(it, state)
+  redis.call('HSET', key('firing:' .. it[1]), 'workspace', it[2], 'lane', it[3], 'score', it[4],
+    'forced', it[5], 'title', it[6], 'state', state)
+end
+
+for limit, cap in pairs(cjson.decode(caps)) do redis.call('HSET', key('caps'), limit, cap) end
+for _, it in ipairs(cjson.decode(leases)) do
+  know(it, 'leased')
+  redis.call('HSET', key('firing:' .. it[1]), 'request', it[7], 'worker', it[8])
+  redis.call('ZADD', key('holders'), now + it[9], it[1])
+  redis.call('SADD', key('leases:' .. it[8]), it[1])
+  redis.call('SADD', key('used:fleet'), it[1])
+  redis.call('SADD', key('used:workspace:' .. it[2]), it[1])
+  if it[3] ~= '' then redis.call('SADD', key('used:lane:' .. it[3]), it[1]) end
+end
+for _, it in ipairs(cjson.decode(waiting)) do
+  know(it, 'waiting')
+  redis.call('ZADD', key('queue:' .. it[2] .. ':' .. it[3]), it[4], it[1])
+  redis.call('ZADD', key('lanes:' .. it[2]), 'LT', it[4], it[3])
+  redis.call('SADD', key('queues'), it[2] .. ':' .. it[3])
+  redis.call('ZADD', key('ready'), 'NX', 0, it[2])
+end
+if done == '1' then redis.call('SET', gate .. ':epoch', epoch) end
+return {'OK'}

@@ -1,0 +1,12 @@
+-- Says what the gate knows of each firing of a batch.
+-- Returns {'OK', states}: per firing a pair of state and request, '' where it knows nothing.
+-- Needs: epoch.
+local gate = unpack(KEYS)
+local epoch, firings = unpack(ARGV)
+
+local found = {}
+for i, firing in ipairs(cjson.decode(firings)) do
+  local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request')
+  found[i] = {it[1] or '', it[2] or ''}
+end
+return {'OK', found}

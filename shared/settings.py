@@ -1,0 +1,173 @@
+"""Every knob: the environment before the settings table before the default, each with its source."""
+
+import logging
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from functools import lru_cache
+from typing import Any, Literal
+
+from shared.events import event
+
+Source = Literal["environment", "table", "default"]
+
+
+def knob(default: Any, meaning: str, *, low: float = 0, high: float = 1e9) -> Any:
+    """A setting's default, what it means, and the bounds (inclusive) of a number."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every process goes by; a name ends in its unit, `_s` and `_seconds` being seconds."""
+
+    max_concurrent: int = knob(2, "fleet cap: firings that execute at once on all hosts", high=10_000)
+    max_run_seconds: int = knob(1200, "run lease of a firing whose schedule has none", low=1, high=86_400)
+    max_turns: int | None = knob(None, "turn budget of a firing whose schedule has none", low=1, high=1000)
+    lease_seconds: float = knob(60.0, "heartbeat lease: how long a claim is good without renewal", low=0.5)
+    lease_margin_s: float = knob(10.0, "how long before its lease ends a guard kills (at most a third of it)")
+    start_lease_seconds: float = knob(60.0, "how long a reservation waits for a worker", low=0.5)
+    reap_every_s: float = knob(10.0, "time between two sweeps of the reaper", low=0.1)
+    reap_grace_s: float = knob(15.0, "how far past its lease an attempt must be for the reaper")
+    dead_ticks: int = knob(2, "sweeps in a row that must find an attempt past its lease", low=1, high=100)
+    reaper_enabled: bool = knob(True, "kill switch of the reaper")
+    reconcile_every_s: float = knob(10.0, "time between two passes of the reconciler", low=0.1)
+    abort_grace_s: float = knob(10.0, "time between SIGTERM and SIGKILL of an aborted payload")
+    exit_grace_s: float = knob(300.0, "how long a recorded exit is left to its worker")
+    shutdown_grace_s: float = knob(20.0, "how long a stopping worker lets its payloads run on")
+    pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")
+    pressure_max_delay_s: int = knob(900, "how long they are put off at most")
+    tick_batch: int = knob(2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)
+    failure_streak_limit: int = knob(3, "failures in a row that pause a schedule", low=1, high=1000)
+    breach_streak_limit: int = knob(5, "turn breaches in a row that pause a schedule", low=1, high=1000)
+    keep_metrics_days: int = knob(30, "how long firing metrics are kept", low=1)
+    keep_events_days: int = knob(14, "how long firing events are kept", low=1)
+    keep_activity_days: int = knob(90, "how long the activity log is kept", low=1)
+    keep_firings_days: int = knob(90, "how long ended firings and skips are kept", low=1)
+    alert_urls: str = knob("", "Apprise addresses, separated by spaces")
+
+    @property
+    def guard_margin_s(self) -> float:
+        """How long before the lease's end a guard kills: never so much that little of the lease is left."""
+        return min(self.lease_margin_s, self.lease_seconds / 3)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as it stands: its value and where that came from."""
+
+    key: str
+    value: Any
+    source: Source
+    default: Any
+    meaning: str
+
+
+class BadSetting(ValueError):
+    """A value that its setting does not take; the message says what it takes."""
+
+
+def environment_name(key: str) -> str:
+    """The variable of a setting: SLOTBEAT_ and its name in capitals."""
+    return f"SLOTBEAT_{key.upper()}"
+
+
+def _number(text: str, *, whole: bool) -> float:
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return int(text) if whole else float(text)
+
+
+def _parse(known: Field[Any], text: str) -> Any:
+    text = text.strip()
+    if known.type is str:
+        return text
+    if known.type is bool:
+        return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
+            text.lower()
+        ]
+    if known.default is None and text.lower() in ("", "none", "null"):
+        return None
+    value = _number(text, whole=known.type is not float)
+    if not math.isfinite(value) or not known.metadata["low"] <= value <= known.metadata["high"]:
+        raise ValueError(text)
+    return value
+
+
+def parse(key: str, text: str) -> Any:
+    """The value that a setting's text means; BadSetting names what it takes, KeyError an unknown setting."""
+    known = {it.name: it for it in fields(Settings)}[key]
+    try:
+        return _parse(known, text)
+    except (ValueError, KeyError, OverflowError):
+        raise BadSetting(f"{key} takes {_takes(known)}, not {text!r}") from None
+
+
+def _takes(known: Field[Any]) -> str:
+    if known.type is bool:
+        return "true or false"
+    low, high = known.metadata["low"], known.metadata["high"]
+    kind = "a number of seconds" if known.type is float else "a whole number"
+    return f"{kind} from {low:g} to {high:g}"
+
+
+def resolve(environ: Mapping[str, str], table: Mapping[str, str]) -> list[Setting]:
+    """Every setting with its value and source; what is not valid is named once and passed over."""
+    return [_resolve_one(known, environ, table) for known in fields(Settings)]
+
+
+def _resolve_one(known: Field[Any], environ: Mapping[str, str], table: Mapping[str, str]) -> Setting:
+    places: Iterable[tuple[Source, str, Mapping[str, str]]] = (
+        ("environment", environment_name(known.name), environ),
+        ("table", known.name, table),
+    )
+    for source, name, values in places:
+        if name in values:
+            try:
+                return Setting(
+                    known.name, parse(known.name, values[name]), source, known.default, known.metadata["meaning"]
+                )
+            except BadSetting as error:
+                _warn_once(source, name, values[name], str(error))
+    return Setting(known.name, known.default, "default", known.default, known.metadata["meaning"])
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(source: str, name: str, text: str, why: str) -> None:
+    event("setting.ignored", level=logging.WARNING, source=source, name=name, value=text, why=why)
+
+
+def read(environ: Mapping[str, str] | None = None, table: Mapping[str, str] | None = None) -> Settings:
+    """The settings as this process goes by them."""
+    found = resolve(os.environ if environ is None else environ, table or {})
+    return Settings(**{it.key: it.value for it in found})
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the servers are; never shown as they stand, for they carry passwords."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    namespace: str
+
+
+class NoAddress(RuntimeError):
+    """A server's address is missing; the message names the variable."""
+
+
+def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
+    """DATABASE_URL, REDIS_URL, CELERY_BROKER_URL (default: REDIS_URL) and SLOTBEAT_NAMESPACE."""
+    environ = os.environ if environ is None else environ
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if not environ.get(name):
+            raise NoAddress(f"{name} is not set: set it, or run `slotbeat up`, which brings its own servers")
+    redis_url = environ["REDIS_URL"]
+    return Addresses(
+        environ["DATABASE_URL"],
+        redis_url,
+        environ.get("CELERY_BROKER_URL") or redis_url,
+        environ.get("SLOTBEAT_NAMESPACE") or "slotbeat",
+    )

@@ -1,0 +1,61 @@
+"""How a process reaches Postgres: with timeouts on everything, and a new connection after a lost one."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
+
+Postgres = Connection[TupleRow]
+
+# A server that does not answer must not hold a caller for longer than a heartbeat lease.
+_TIMEOUTS = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "6000",
+    "keepalives_idle": "3",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+}
+_SERVER_TIMEOUTS = (
+    "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+)
+
+
+def connect(database_url: str, *, application: str = "slotbeat") -> Postgres:
+    """A connection in autocommit mode; raises psycopg.OperationalError when there is none to be had."""
+    conninfo = make_conninfo(database_url, **_TIMEOUTS, application_name=application, options=_SERVER_TIMEOUTS)
+    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=2)
+
+
+class Database:
+    """One connection per thread, made when it is first needed and again after it broke."""
+
+    def __init__(self, database_url: str, *, application: str = "slotbeat") -> None:
+        self.url = database_url
+        self._application = application
+        self._own = threading.local()
+
+    def connection(self) -> Postgres:
+        """This thread's connection; a broken one is replaced."""
+        known: Postgres | None = getattr(self._own, "connection", None)
+        if known is None or known.closed or known.broken:
+            known = self._own.connection = connect(self.url, application=self._application)
+        return known
+
+    @contextmanager
+    def transaction(self) -> Iterator[Postgres]:
+        """This thread's connection inside a transaction, committed at the end of the block."""
+        connection = self.connection()
+        with connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        known: Any = getattr(self._own, "connection", None)
+        if known is not None:
+            known.close()
+            self._own.connection = None
