@@ -1,0 +1,46 @@
+"""What every test can ask for, and what is looked at after each."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import database_template as database_template
+from tests.databases import database_url as database_url
+from tests.databases import empty_database_url as empty_database_url
+from tests.databases import own_servers as own_servers
+from tests.databases import redis_url as redis_url
+from tests.databases import servers as servers
+from tests.leftovers import nothing_left
+from tests.proc import adopt_orphans
+from tests.running import start as start
+
+# Settings of the person who runs the tests are not settings of the tests.
+OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "SLOTBEAT_", "FLOWER_", "PG")
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        del os.environ[name]
+    adopt_orphans()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In continuous integration everything is installed, so a skipped test is a test that broke."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (
+        os.environ.get("CI") == "true"
+        and reporter is not None
+        and reporter.stats.get("skipped")
+        and exitstatus == 0
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    # The servers of the session start with the first test that asks for them: they are not that test's doing.
+    if {"servers", "database_url", "redis_url"} & set(request.fixturenames):
+        request.getfixturevalue("servers")
+    with nothing_left():
+        yield

@@ -1,0 +1,88 @@
+"""Real servers for the whole session, and a database of its own for each test."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from console.local.servers import Servers, embedded_servers
+from tests import leftovers
+
+# Created once, migrated once; a copy of it takes a few milliseconds.
+TEMPLATE = "slotbeat_template"
+numbers = itertools.count(1)
+# As many as Valkey has, without 0: a connection that forgot its number must not find data.
+redis_databases = itertools.cycle(range(1, 64))
+
+
+def with_database(url: str, name: str | int) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Postgres and Valkey, quick and not durable, shared by all tests. Never kill these: see `own_servers`."""
+    with embedded_servers(tmp_path_factory.mktemp("servers"), durable=False) as started:
+        pids = {started.postgres.pid, started.redis.pid}
+        leftovers.staying.update(pids)
+        yield started
+        leftovers.staying.difference_update(pids)
+
+
+@pytest.fixture
+def own_servers(tmp_path: Path) -> Iterator[Servers]:
+    """Durable servers of this test alone, for those that kill and restart them."""
+    with embedded_servers(tmp_path / "servers", durable=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def database_template(servers: Servers) -> str:
+    run_admin(servers, "create database {}", TEMPLATE)
+    migrate(with_database(servers.database_url, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(servers: Servers, database_template: str) -> Iterator[str]:
+    """A fresh, migrated database; gone after the test, whoever is still connected."""
+    name = f"test_{next(numbers)}"
+    run_admin(servers, "create database {} template {}", name, database_template)
+    yield with_database(servers.database_url, name)
+    run_admin(servers, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def empty_database_url(servers: Servers) -> Iterator[str]:
+    """A database without a single table, for the tests of the migrations themselves."""
+    name = f"empty_{next(numbers)}"
+    run_admin(servers, "create database {}", name)
+    yield with_database(servers.database_url, name)
+    run_admin(servers, "drop database {} with (force)", name)
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> Iterator[str]:
+    """An empty logical database; emptied again after the test."""
+    url = with_database(servers.redis_url, next(redis_databases))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+def run_admin(servers: Servers, statement: sql.LiteralString, *names: str) -> None:
+    query = sql.SQL(statement).format(*map(sql.Identifier, names))
+    with psycopg.connect(servers.database_url, autocommit=True) as connection:
+        connection.execute(query)
+
+
+def migrate(database_url: str) -> None:
+    # Late, so that tests that need no database do not need the store either.
+    from shared.store.migrate import migrate as run_migrations
+
+    run_migrations(database_url)

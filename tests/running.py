@@ -1,0 +1,96 @@
+"""Real processes for a test: started with a log, ended with everything below them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.proc import Process, descendants
+
+
+class Started:
+    """A process and what it wrote so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def says(self, words: str) -> bool:
+        return words in self.text
+
+    def tree(self) -> list[Process]:
+        """All that it started and that is still below it."""
+        return descendants(self.pid)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, within_s: float = 10) -> int:
+        return self.process.wait(within_s)
+
+    def kill(self) -> None:
+        """This process alone, without a word: what becomes of those below it is for the test to see."""
+        self.process.kill()
+        self.process.wait()
+
+    def end_tree(self) -> None:
+        below = self.tree()
+        if self.running:
+            self.kill()
+        for process in below:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+
+
+class Start(Protocol):
+    def __call__(
+        self, *argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Started: ...
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a program with our environment and `env`; a first word of "python" is the Python of the tests."""
+    all_started: list[Started] = []
+
+    def begin(*argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Started:
+        log = tmp_path / f"process-{len(all_started) + 1}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                with_our_python(argv),
+                env={**os.environ, **(env or {})},
+                cwd=cwd or tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        all_started.append(Started(process, log))
+        return all_started[-1]
+
+    yield begin
+    for started in reversed(all_started):
+        started.end_tree()
+
+
+def with_our_python(argv: Sequence[str | Path]) -> list[str]:
+    words = [str(word) for word in argv]
+    return [sys.executable, *words[1:]] if words[0] == "python" else words
