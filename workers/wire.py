@@ -1,0 +1,80 @@
+"""JSON lines over a socket, open files beside them: how worker, guard and keeper talk."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+
+# Imported by every guard, which must start in milliseconds: standard library only, and none of its heavy parts.
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_CHUNK = 65_536
+_FILES = 3
+_SEND_WAIT_MS = 5_000
+# Files must not slip into a payload through an exec that happens between their arrival and a later fcntl.
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class Wire:
+    """One end of a conversation; never blocks on reading, and a lost other side is an answer."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._rest = bytearray()
+        self.files: list[int] = []
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, message: Mapping[str, Any], files: Sequence[int] = ()) -> bool:
+        """Whether the other side took it. A peer that reads nothing counts as gone after five seconds."""
+        data = json.dumps(message).encode() + b"\n"
+        try:
+            sent = socket.send_fds(self._sock, [data], files) if files else self._sock.send(data)
+            while sent < len(data):
+                if not self._writable():
+                    return False
+                sent += self._sock.send(data[sent:])
+        except OSError:
+            return False
+        return True
+
+    def _writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLOUT)
+        return bool(poll.poll(_SEND_WAIT_MS))
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """The messages that have arrived, perhaps none; None when the other side is gone."""
+        try:
+            data, files, _, _ = socket.recv_fds(self._sock, _CHUNK, _FILES, _FLAGS)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        self.files += files
+        if not data:
+            return None
+        self._rest += data
+        if b"\n" not in data:
+            return []
+        *lines, rest = self._rest.split(b"\n")
+        self._rest = rest
+        return [message for line in lines if (message := _parsed(line)) is not None]
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _parsed(line: bytearray) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
