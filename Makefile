@@ -1,0 +1,40 @@
+# Everything a developer types. `make help` lists it.
+
+PYTHON ?= python3
+UV ?= uv
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test check clean lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## .venv with the locked packages (the others do this themselves)
+	@sh .ci/setup "$(PYTHON)"
+
+up: setup ## the whole stack on this machine, until Ctrl-C; its data stays in .slotbeat
+	@exec $(BIN)/slotbeat up $(ARGS)
+
+down: setup ## stops what `make up` started elsewhere
+	@exec $(BIN)/python -m console.local.down .slotbeat
+
+test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for a part)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint, imports, types, sizes, dead code
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/python .ci/limits.py
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/basedpyright
+
+lock: ## requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --extra dev \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock $(ARGS)
+
+clean: ## removes .venv and every cache; the data in .slotbeat stays
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
