@@ -47,7 +47,8 @@ _SIGNS: tuple[tuple[Reason, str], ...] = (
     ),
     (
         Reason.TIMEOUT,
-        r"timed?[- _]?out|timeout|etimedout|deadline[_ ]?exceeded|(?:http|status|error|code)\D{0,12}\b(?:408|504)\b",
+        r"timed?[- _]?out|timeout|etimedout|deadline[_ ]?exceeded"
+        r"|(?:http|status|error|code)\D{0,12}\b(?:408|504)\b",
     ),
     (
         Reason.TARGET_ERROR,
@@ -60,7 +61,7 @@ _SIGNS: tuple[tuple[Reason, str], ...] = (
 )
 _RULES = tuple((reason, re.compile(signs, re.IGNORECASE | re.MULTILINE)) for reason, signs in _SIGNS)
 
-# 137 and -9: SIGKILL that none of ours sent (a guard says what it did) is in practice the kernel's OOM killer.
+# 137 and -9: a SIGKILL that none of ours sent (a guard says what it did) is in practice the OOM killer's.
 _EXITS = {
     137: Reason.OOM,
     -9: Reason.OOM,

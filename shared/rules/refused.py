@@ -2,7 +2,11 @@
 
 
 class RefusedValueError(ValueError):
-    """A value that is not accepted: `field` as the API calls it, a stable `code`, a `message` with a remedy."""
+    """A value not accepted: `field` as the API calls it, a stable `code`, a `message` with a remedy."""
+
+    field: str
+    code: str
+    message: str
 
     def __init__(self, field: str, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What one ended firing does to its schedule's streaks: counts, warnings, auto-pause (STR-1 to STR-5, STR-7)."""
+"""What one ended firing does to its schedule's streaks: counts, warnings, auto-pause (STR-1 to 5, STR-7)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,7 +78,7 @@ def after_firing(
 ) -> Outcome:
     """The streaks after one more firing; `grace_until` is the end of the turn budget's edit grace, if any.
 
-    Only the firing that raises a streak pauses or warns, so that a resumed schedule is not paused by a success.
+    Only the firing that raises a streak pauses or warns: a success never pauses a resumed schedule.
     """
     now = Streaks(
         failures=_failures(streaks.failures, ended),
@@ -109,7 +109,7 @@ def _failures(streak: int, ended: Ended) -> int:
 
 
 def _breaches(streak: int, ended: Ended, grace_until: datetime | None) -> int:
-    if ended.reason is not Reason.TURN_LIMIT_EXCEEDED:
+    if ended.reason != Reason.TURN_LIMIT_EXCEEDED:
         return 0
     in_grace = grace_until is not None and ended.at <= grace_until
     return streak if in_grace else streak + 1

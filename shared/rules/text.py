@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 MAX_DEPTH = 32
 MAX_INT_BITS = 4096  # Python refuses to print an int of more than 4,300 digits
@@ -14,7 +14,8 @@ _UNSHOWABLE = re.compile(
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Container: TypeAlias = dict[object, object] | list[object] | tuple[object, ...]
 
 
 def clean(text: str | bytes) -> str:
@@ -30,21 +31,13 @@ def clean_json(value: object, depth: int = MAX_DEPTH) -> Json:
     NaN and the infinities become the strings that name them; what lies deeper than `depth` containers
     becomes "…"; what JSON does not know becomes its text.
     """
-    match value:
-        case None | bool():
-            return value
-        case int() | float():
-            return _clean_number(value)
-        case dict() | list() | tuple() if depth <= 0:
-            return "…"
-        case dict():
-            return {_key(key): clean_json(item, depth - 1) for key, item in value.items()}
-        case list() | tuple():
-            return [clean_json(item, depth - 1) for item in value]
-        case str() | bytes():
-            return clean(value)
-        case _:
-            return clean(str(value))
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _clean_number(value)
+    if isinstance(value, dict | list | tuple):
+        return _clean_container(cast(Container, value), depth - 1) if depth > 0 else "…"
+    return _clean_other(value)
 
 
 def one_line(text: str | bytes, limit: int = 0) -> str:
@@ -62,11 +55,17 @@ def one_line(text: str | bytes, limit: int = 0) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found.group()
     code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return _SHORT.get(character) or (f"\\x{code:02x}" if character.isascii() else f"\\u{code:04x}")
 
 
-def _key(key: object) -> str:
-    return clean(key) if isinstance(key, str | bytes) else clean(str(key))
+def _clean_container(value: Container, depth: int) -> Json:
+    if isinstance(value, dict):
+        return {_clean_other(key): clean_json(item, depth) for key, item in value.items()}
+    return [clean_json(item, depth) for item in value]
+
+
+def _clean_other(value: object) -> str:
+    return clean(value) if isinstance(value, str | bytes) else clean(str(value))
 
 
 def _clean_number(value: int | float) -> Json:
