@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 from workers import spawn, tree
 from workers.wire import Wire
@@ -191,12 +192,9 @@ class Watch:
             self._signal_group(signal.SIGKILL)
 
     def _signal_group(self, number: int) -> None:
-        if self._status is not None:
-            return
-        try:
-            os.killpg(self._payload, number)
-        except OSError:
-            pass
+        if self._status is None:
+            with suppress(OSError):
+                os.killpg(self._payload, number)
 
     def _hear(self, file: int) -> None:
         if file == self._bell:

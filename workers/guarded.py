@@ -46,8 +46,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a payload ended; when this exists, nothing of it is left.
+class Gone:
+    """How a payload ended: nothing of it is left.
 
     `by`: payload abort run_lease deadline lifeline keeper, as the guard says; refused (never started);
     guard_lost (the guard ended first, and this process swept up).
@@ -74,7 +74,7 @@ class Payload:
         for file in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(file, False)
         self.pid: int | None = None
-        self.ended: Ended | None = None
+        self.ended: Gone | None = None
         self._started = False
         self._stopped_looks = 0
         self._speaking = threading.Lock()
@@ -96,19 +96,22 @@ class Payload:
             self._guards.shut(file)
 
     def abort(self, reason: str) -> None:
-        """Ask the payload to end, SIGKILL after its grace; from any thread, without effect once it has ended."""
+        """Ask the payload to end, SIGKILL after its grace; from any thread; once it has ended, nothing."""
         with self._speaking:
             if self.ended is None:
                 self._staff.wire.send({"abort": reason})
 
-    def hear(self) -> Ended | None:
+    def end_of_input(self) -> None:
+        self._guards.shut(self.stdin)
+
+    def hear(self) -> Gone | None:
         """The end, if it has come; does not wait."""
         if self.ended is not None:
             return self.ended
         messages = self._staff.wire.receive()
         if messages is None:
             self._guards.dismiss(self._staff)
-            self._end(Ended(None, None, "guard_lost"))
+            self._end(Gone(None, None, "guard_lost"))
         for message in messages or ():
             self._heed(message)
         return self.ended
@@ -118,11 +121,11 @@ class Payload:
             self.pid = message["started"]
         elif "refused" in message:
             reason = "target_error" if message["heals"] else "bad_target"
-            self._end(Ended(None, None, "refused", reason, error=message["refused"]))
+            self._end(Gone(None, None, "refused", reason, error=message["refused"]))
         elif "ended" in message:
-            self._end(Ended(**message["ended"]))
+            self._end(Gone(**message["ended"]))
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Gone) -> None:
         with self._speaking:
             self.ended = ended
 
@@ -138,7 +141,7 @@ class Payload:
         else:
             os.kill(self._staff.pid, signal.SIGCONT)
 
-    def wait(self, timeout_s: float | None = None) -> Ended | None:
+    def wait(self, timeout_s: float | None = None) -> Gone | None:
         """The end; None if it has not come in time. Reads no output: for that, see `targets`."""
         ticks = None if timeout_s is None else int(timeout_s / _TICK_S) + 1
         while self.hear() is None:

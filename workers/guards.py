@@ -1,4 +1,4 @@
-"""The guards of a worker process: started ahead of need, handed out, and swept up after when one is killed."""
+"""The guards of a worker process: started ahead of need, used again, swept up after when one is killed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ class Staff:
     def __init__(self, installation: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            mine = str(os.getpid())
+            told = (guard.MARK, installation, str(theirs.fileno()), str(os.getpid()))
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _CODE.format(root=_ROOT), guard.MARK]
-                + [installation, str(theirs.fileno()), mine],
+                [sys.executable, "-I", "-S", "-c", _CODE.format(root=_ROOT), *told],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-# Imported by every guard, which must start in milliseconds: standard library only, and none of its heavy parts.
+# Every guard imports this, and must start in milliseconds: standard library only, without its heavy parts.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
-# A process that renews itself for ever would keep one round stopping for ever; the next round goes on with it.
+# A process that renews itself for ever must not keep one round for ever: the next goes on with it.
 _PASSES = 50
 _LOOK_S = 0.002
 _LOOKS = 5_000

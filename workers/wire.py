@@ -6,7 +6,7 @@ import json
 import select
 import socket
 
-# Imported by every guard, which must start in milliseconds: standard library only, and none of its heavy parts.
+# Every guard imports this, and must start in milliseconds: standard library only, without its heavy parts.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
