@@ -1,7 +1,7 @@
 """The Redis side of the slots: who may try now, who waits in which order, who is next."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -52,7 +52,14 @@ class Waiter:
     def facts(self) -> list[Any]:
         """The row as the scripts take it; the score is its place in line."""
         place = self.line_no + self.priority * PRIORITY_STEP
-        return [str(self.firing), str(self.workspace), self.lane or "", place, str(int(self.forced)), self.title]
+        return [
+            str(self.firing),
+            str(self.workspace),
+            self.lane or "",
+            place,
+            str(int(self.forced)),
+            self.title,
+        ]
 
 
 @dataclass(frozen=True)
@@ -239,13 +246,24 @@ class Gate:
         return str(self.redis.info("server")["run_id"])  # pyright: ignore[reportIndexIssue]
 
     def load(
-        self, epoch: int, caps: dict[str, int], seats: Sequence[Seat], waiters: Sequence[Waiter], *, done: bool
+        self,
+        epoch: int,
+        *,
+        caps: Mapping[str, int] | None = None,
+        workers: Sequence[tuple[str, int, int]] = (),
+        seats: Sequence[Seat] = (),
+        waiters: Sequence[Waiter] = (),
+        done: bool = False,
     ) -> bool:
-        """Loads a part of a rebuild under an epoch not yet current; `done` makes it current. False: refused."""
+        """Loads a part of a rebuild under an epoch not yet current; `done` makes it so. False: refused.
+
+        Workers are told as id, processes and ms to live.
+        """
         told = self._ask(
             _REBUILD,
             epoch=epoch,
-            caps=json.dumps(caps),
+            caps=json.dumps(caps or {}),
+            workers=json.dumps(workers),
             leases=json.dumps([seat.facts() for seat in seats]),
             waiting=json.dumps([waiter.facts() for waiter in waiters]),
             done=str(int(done)),

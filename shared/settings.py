@@ -38,7 +38,9 @@ class Settings:
     shutdown_grace_s: float = knob(20.0, "how long a stopping worker lets its payloads run on")
     pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")
     pressure_max_delay_s: int = knob(900, "how long they are put off at most")
-    tick_batch: int = knob(2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)
+    tick_batch: int = knob(
+        2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000
+    )
     failure_streak_limit: int = knob(3, "failures in a row that pause a schedule", low=1, high=1000)
     breach_streak_limit: int = knob(5, "turn breaches in a row that pause a schedule", low=1, high=1000)
     keep_metrics_days: int = knob(30, "how long firing metrics are kept", low=1)
@@ -84,9 +86,16 @@ def _parse(known: Field[Any], text: str) -> Any:
     if known.type is str:
         return text
     if known.type is bool:
-        return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
-            text.lower()
-        ]
+        return {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }[text.lower()]
     if known.default is None and text.lower() in ("", "none", "null"):
         return None
     value = _number(text, whole=known.type is not float)
@@ -126,7 +135,11 @@ def _resolve_one(known: Field[Any], environ: Mapping[str, str], table: Mapping[s
         if name in values:
             try:
                 return Setting(
-                    known.name, parse(known.name, values[name]), source, known.default, known.metadata["meaning"]
+                    known.name,
+                    parse(known.name, values[name]),
+                    source,
+                    known.default,
+                    known.metadata["meaning"],
                 )
             except BadSetting as error:
                 _warn_once(source, name, values[name], str(error))

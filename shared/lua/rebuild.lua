@@ -1,9 +1,9 @@
 -- Loads a part of Postgres's state under an epoch that is not yet current; the last part makes it so.
--- Parts: caps, leases (as for seat), waiting (as for offer). Nobody else can see them before `done`.
--- Returns {'OK'}, or {'REFUSED', current} when the epoch is not above the gate's own.
+-- Parts: caps, workers (id, processes, ms to live), leases (as for seat), waiting (as for offer). Nobody else
+-- can see them before `done`. Returns {'OK'}, or {'REFUSED', current} when the epoch is not above the gate's own.
 -- Needs: clock.
 local gate = unpack(KEYS)
-local epoch, now_ms, caps, leases, waiting, done = unpack(ARGV)
+local epoch, now_ms, caps, workers, leases, waiting, done = unpack(ARGV)
 
 local current = tonumber(redis.call('GET', gate .. ':epoch') or -1)
 if current >= tonumber(epoch) then return {'REFUSED', current} end
@@ -14,6 +14,10 @@ local function know(it, state)
 end
 
 for limit, cap in pairs(cjson.decode(caps)) do redis.call('HSET', key('caps'), limit, cap) end
+for _, it in ipairs(cjson.decode(workers)) do
+  redis.call('ZADD', key('workers'), now + it[3], it[1])
+  redis.call('HSET', key('capacity'), it[1], it[2])
+end
 for _, it in ipairs(cjson.decode(leases)) do
   know(it, 'leased')
   redis.call('HSET', key('firing:' .. it[1]), 'request', it[7], 'worker', it[8])

@@ -51,7 +51,9 @@ def _refuse_strangers(known: dict[str, str]) -> None:
         if name not in own:
             raise SchemaMismatch(f"the database is newer than this code (it has {name}): upgrade slotbeat")
         if own[name] != checksum:
-            raise SchemaMismatch(f"migration {name} was edited after it was applied: restore the released file")
+            raise SchemaMismatch(
+                f"migration {name} was edited after it was applied: restore the released file"
+            )
 
 
 def _apply(connection: Postgres, name: str, content: bytes, known: dict[str, str]) -> bool:

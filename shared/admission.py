@@ -1,0 +1,224 @@
+"""Over gate and store: firings into the line, slots handed over, firings ended, the gate rebuilt."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis
+
+from shared import celery_app
+from shared.events import event, trouble
+from shared.gate import Gate, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.settings import Addresses, Settings
+from shared.store import activity, epoch, firings, limits, processes
+from shared.store.attempts import request_abort
+from shared.store.connection import Database, Postgres
+
+_Told = TypeVar("_Told")
+_BATCH = 1000
+
+_REDIS_OPTIONS = {
+    "socket_timeout": 3,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+
+@dataclass(frozen=True)
+class Full:
+    """A run-now found no room: under which limit, and whether all admission is stopped."""
+
+    limit: str
+    draining: bool
+
+
+class Admission:
+    """The one way into the line, out of it, and from slot to slot; cheap to make, safe to share by threads."""
+
+    def __init__(self, database: Database, where: Addresses, settings: Settings, app: Celery) -> None:
+        self.database = database
+        self.app = app
+        redis = Redis.from_url(where.redis_url, **_REDIS_OPTIONS)
+        self.gate = Gate(redis, where.namespace, round(settings.start_lease_seconds * 1000))
+        self.lease_ms = round(settings.lease_seconds * 1000)
+
+    def ask(self, question: Callable[[Gate], _Told]) -> _Told:
+        """Asks the gate; where it has no memory, or another epoch, it is made whole first."""
+        for _ in range(3):
+            try:
+                return question(self.gate)
+            except Unseeded:
+                self.make_whole()
+        return question(self.gate)
+
+    # Into the line, and on ------------------------------------------------------------------------
+
+    def offer(self, queued: Iterable[firings.InLine]) -> int:
+        """Puts firings in line, fills, publishes; how many were offered."""
+        waiters = [waiter(it) for it in queued]
+        for start in range(0, len(waiters), _BATCH):
+            batch = waiters[start : start + _BATCH]
+            self.hand_over(self.ask(lambda gate, batch=batch: gate.offer(batch)))
+        return len(waiters)
+
+    def fill(self) -> None:
+        """Hands over whatever is free, for instance after a change nobody else acted on."""
+        self.hand_over(self.ask(lambda gate: gate.offer([])))
+
+    def hand_over(self, reservations: Sequence[Reservation]) -> None:
+        """Publishes one message per reservation; when the broker is away the reconciler does it later."""
+        if not reservations:
+            return
+        try:
+            celery_app.publish_firings(self.app, [(str(it.firing), it.title) for it in reservations])
+        except (OperationalError, OSError) as error:
+            trouble("publish.failed", error, reservations=len(reservations))
+
+    def offer_again(self, ids: Sequence[UUID]) -> int:
+        """Offers those of some firings that may start now, as Postgres has them."""
+        return self.offer(firings.startable_among(self.database.connection(), ids))
+
+    # By hand --------------------------------------------------------------------------------------
+
+    def run_now(self, firing: firings.ByHand, deed: activity.Deed, *, queue: bool) -> Full | None:
+        """Starts a firing at once, or (with `queue`) puts it in line; Full leaves nothing behind.
+
+        The reservation comes first, then row and audit in one transaction: a caller that dies between
+        leaves a reservation that nobody claims, which the reconciler withdraws.
+        """
+        connection = self.database.connection()
+        line_no = firings.next_line_no(connection)
+        asked = Waiter(
+            firing.id,
+            firing.workspace_id,
+            firing.lane,
+            line_no,
+            firing.priority,
+            firing.forced,
+            firing.title,
+        )
+        match self.ask(lambda gate: gate.reserve(asked)):
+            case InTheWay(limit, draining):
+                if not queue:
+                    return Full(limit, draining)
+                self._write(connection, firing, line_no, deed)
+                self.offer_again([firing.id])
+            case Reserved():
+                try:
+                    self._write(connection, firing, line_no, deed)
+                except BaseException:
+                    self.withdraw([firing.id])
+                    raise
+                self.hand_over([Reservation(firing.id, firing.title)])
+        return None
+
+    def _write(self, connection: Postgres, firing: firings.ByHand, line_no: int, deed: activity.Deed) -> None:
+        with connection.transaction():
+            firings.add_by_hand(connection, firing, line_no)
+            activity.add(connection, deed)
+
+    def cancel(self, firing: UUID, reason: str, deed: activity.Deed) -> str:
+        """Ends a firing that waits at once, or asks for the end of one that runs.
+
+        Answers `cancelled`, `aborting`, or `ended` when there was nothing left to end.
+        """
+        with self.database.transaction() as connection:
+            if firings.cancel_queued(connection, firing, reason):
+                activity.add(connection, deed)
+                answer, asked = "cancelled", None
+            else:
+                asked = request_abort(connection, firing, reason)
+                answer = "ended" if asked is None else "aborting"
+                if asked is not None:
+                    activity.add(connection, deed)
+        if answer == "cancelled":
+            self.withdraw([firing])
+        if asked is not None:
+            self.tell_abort(firing, asked[0], reason)
+        return answer
+
+    def tell_abort(self, firing: UUID, request: UUID, reason: str) -> None:
+        """Flags an abort in the gate and tells the workers; either may be lost, the row is what counts."""
+        try:
+            self.ask(lambda gate: gate.abort(firing, request, reason))
+            self.app.control.broadcast("abort_firing", arguments={"firing_id": str(firing), "reason": reason})
+        except (OperationalError, OSError) as error:
+            trouble("abort.not_told", error, firing=firing)
+
+    def withdraw(self, ids: Sequence[UUID]) -> None:
+        """Out of the line and out of reservations; what is leased is left alone."""
+        self.hand_over(self.ask(lambda gate: gate.withdraw(ids)))
+
+    def set_cap(self, key: str, cap: int, by: str) -> bool:
+        """Writes a cap where it stands, then in the gate; False when it was so already."""
+        with self.database.transaction() as connection:
+            changed = limits.set_cap(connection, key, cap, by)
+            if changed:
+                activity.add(connection, activity.Deed("limit_set", by, {"key": key, "cap": cap}))
+        self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
+        return changed
+
+    def remove_limit(self, key: str, by: str) -> bool:
+        """Removes a limit, here and in the gate; False when there is none."""
+        with self.database.transaction() as connection:
+            removed = limits.remove(connection, key)
+            if removed:
+                activity.add(connection, activity.Deed("limit_removed", by, {"key": key}))
+        self.hand_over(self.ask(lambda gate: gate.set_cap(key, None)))
+        return removed
+
+    # Made whole -----------------------------------------------------------------------------------
+
+    def make_whole(self) -> None:
+        """Takes over the epoch that stands, or rebuilds the gate from Postgres when it lost its memory.
+
+        The lock keeps claims out meanwhile; whoever waited for it finds the work done.
+        """
+        with self.database.transaction() as connection:
+            known = epoch.current(connection)
+            run_id = self.gate.run_id()
+            if known.number and self.gate.current_epoch() == known.number and known.redis_run_id == run_id:
+                self.gate.epoch = known.number
+                return
+            connection.execute("set local idle_in_transaction_session_timeout = '60s'")
+            connection.execute("set local lock_timeout = '30s'")
+            epoch.shut_admission(connection)
+            known = epoch.current(connection)
+            there = self.gate.current_epoch()
+            if not (known.number and there == known.number and known.redis_run_id == run_id):
+                number = max(known.number, there or 0) + 1
+                self._load(connection, number)
+                epoch.raise_to(connection, number, run_id)
+                event("gate.rebuilt", epoch=number, before=there)
+            else:
+                number = known.number
+        self.gate.epoch = number
+        self.gate.forget_other_epochs()
+        self.fill()
+
+    def _load(self, connection: Postgres, number: int) -> None:
+        alive = [
+            (it.id, it.capacity, self.lease_ms)
+            for it in processes.listing(connection)
+            if it.kind == "worker" and it.age_s * 1000 < self.lease_ms
+        ]
+        after = -1
+        while waiting := firings.startable(connection, after, _BATCH):
+            self.gate.load(number, waiters=[waiter(it) for it in waiting])
+            after = waiting[-1].line_no
+        seats = [seat(it) for it in firings.running(connection)]
+        self.gate.load(number, seats=seats, caps=limits.caps(connection), workers=alive, done=True)
+
+
+def waiter(it: firings.InLine) -> Waiter:
+    """A queued firing as the gate takes it."""
+    return Waiter(it.id, it.workspace_id, it.lane, it.line_no, it.priority, it.forced, it.title)
+
+
+def seat(it: firings.Running) -> Seat:
+    """A running firing as the gate takes it."""
+    return Seat(waiter(it.line), it.request_id, it.worker, it.lease_left_ms)

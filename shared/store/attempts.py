@@ -1,0 +1,237 @@
+"""Attempts: claimed in one round trip, renewed in batches, ended once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.store.connection import Postgres
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A claim that succeeded: all that is needed to run the firing."""
+
+    firing_id: UUID
+    request_id: UUID
+    token: int
+    number: int
+    workspace_id: UUID
+    workspace: str
+    schedule_id: UUID | None
+    schedule: str | None
+    title: str
+    prompt: str
+    target: dict[str, Any]
+    nominal_at: datetime
+    max_turns: int | None
+    max_run_seconds: int
+    run_left_s: float
+    health_url: str | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A claim that Postgres refused: `gone`, `held`, `full`, `draining` or `stale`, and the limit if one."""
+
+    answer: str
+    limit: str | None
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """A lease that Postgres still knows, and whether somebody wants it ended."""
+
+    token: int
+    abort_reason: str | None
+
+
+def claim(
+    connection: Postgres,
+    firing: UUID,
+    request: UUID,
+    *,
+    epoch: int,
+    worker: dict[str, Any],
+    celery_id: str | None,
+    lease: timedelta,
+) -> Attempt | Refused:
+    """One statement: a free slot under every limit, a new token, the attempt, the firing running.
+
+    Asked again with the same request it gives the same answer, so that an answer that was lost is found.
+    """
+    row = connection.execute(
+        """
+        select c.answer, c.full_limit,
+               f.id, %(request)s::uuid, c.token, c.number, f.workspace_id, w.name,
+               f.schedule_id, s.name, f.title, f.prompt, f.target, f.nominal_at,
+               f.max_turns, f.max_run_seconds,
+               extract(epoch from c.run_expires_at - now())::float8, w.health_url
+          from claim_firing(%(firing)s, %(request)s, %(epoch)s, %(worker)s, %(celery_id)s, %(lease)s) c
+          left join firings f on f.id = %(firing)s
+          left join workspaces w on w.id = f.workspace_id
+          left join schedules s on s.id = f.schedule_id
+        """,
+        {
+            "firing": firing,
+            "request": request,
+            "epoch": epoch,
+            "worker": Jsonb(worker),
+            "celery_id": celery_id,
+            "lease": lease,
+        },
+    ).fetchone()
+    assert row is not None
+    if row[0] != "claimed":
+        return Refused(row[0], row[1])
+    return Attempt(*row[2:])
+
+
+def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list[Renewed]:
+    """Extends the live attempts among these, in one statement; one that is missing has ended.
+
+    Rows that somebody has locked at this moment are waited for singly afterwards.
+    """
+    with connection.cursor(row_factory=class_row(Renewed)) as cursor:
+        found = cursor.execute(
+            """
+            with live as (
+              select id from attempts
+               where token = any(%(tokens)s) and ended_at is null
+               order by token for update skip locked)
+            update attempts a
+               set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
+              from live where a.id = live.id
+            returning a.token, a.abort_reason
+            """,
+            {"tokens": list(tokens), "lease": lease},
+        ).fetchall()
+        for token in set(tokens) - {it.token for it in found}:
+            found += cursor.execute(
+                """
+                update attempts
+                   set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
+                 where token = %(token)s and ended_at is null
+                returning token, abort_reason
+                """,
+                {"token": token, "lease": lease},
+            ).fetchall()
+    return found
+
+
+def record_exit(connection: Postgres, token: int, exit_code: int | None, reason: str | None) -> bool:
+    """Writes how the payload ended, alone and first; False when the attempt is not live any more."""
+    told = connection.execute(
+        """
+        update attempts set exit_code = coalesce(%(exit_code)s, -1), exit_reason = %(reason)s, exited_at = now()
+         where token = %(token)s and ended_at is null
+        """,
+        {"token": token, "exit_code": exit_code, "reason": reason},
+    )
+    return told.rowcount == 1
+
+
+def count_turns(connection: Postgres, token: int, turns: int) -> None:
+    """Writes the turns counted so far, so that a lost worker's are known."""
+    connection.execute(
+        "update attempts set turns = greatest(turns, %(turns)s) where token = %(token)s and ended_at is null",
+        {"token": token, "turns": turns},
+    )
+
+
+def request_abort(connection: Postgres, firing: UUID, reason: str) -> tuple[UUID, int] | None:
+    """Marks the live attempt to be aborted; its request and token, or None when nothing runs.
+
+    The first reason stays: whoever asked first ended it.
+    """
+    row = connection.execute(
+        """
+        update attempts
+           set abort_requested_at = coalesce(abort_requested_at, now()),
+               abort_reason = coalesce(abort_reason, %(reason)s)
+         where firing_id = %(firing)s and ended_at is null
+        returning request_id, token
+        """,
+        {"firing": firing, "reason": reason},
+    ).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def keep_late_result(connection: Postgres, token: int, result: dict[str, Any]) -> None:
+    """Keeps what a fenced attempt reported, for people to read; it changes nothing else."""
+    connection.execute(
+        "update attempts set late_result = %(result)s where token = %(token)s and ended_at is not null",
+        {"token": token, "result": Jsonb(result)},
+    )
+
+
+@dataclass(frozen=True)
+class LiveAttempt:
+    """What the reaper's verdict needs to know, with Postgres's own time."""
+
+    token: int
+    firing_id: UUID
+    request_id: UUID
+    worker: dict[str, Any]
+    claimed_at: datetime
+    heartbeat_expires_at: datetime
+    run_expires_at: datetime
+    abort_requested_at: datetime | None
+    abort_reason: str | None
+    interrupting: bool
+    dead_ticks: int
+    dead_tick_at: datetime | None
+    exit_code: int | None
+    exit_reason: str | None
+    exited_at: datetime | None
+    turns: int
+    lease_ms: int
+    attempt_count: int
+    max_attempts: int
+    interrupted_count: int
+    schedule_id: UUID | None
+    now: datetime
+
+
+def suspects(connection: Postgres, grace: timedelta, most: int) -> list[LiveAttempt]:
+    """Live attempts that some clock has run out on, the longest dead first.
+
+    An attempt within its leases is not even read: whatever the number of sweeps, it is not touched.
+    """
+    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
+        return cursor.execute(
+            """
+            select a.token, a.firing_id, a.request_id, a.worker, a.claimed_at, a.heartbeat_expires_at,
+                   a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
+                   a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
+                   f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id, now() as now
+              from attempts a join firings f on f.id = a.firing_id
+             where a.ended_at is null
+               and (a.heartbeat_expires_at + %(grace)s < now() or a.run_expires_at < now()
+                    or a.exited_at is not null or a.abort_requested_at is not null)
+             order by a.heartbeat_expires_at limit %(most)s
+            """,
+            {"grace": grace, "most": most},
+        ).fetchall()
+
+
+def mark_dead_tick(connection: Postgres, token: int, heartbeat_expires_at: datetime) -> int | None:
+    """One more sweep that found this attempt past its lease; the count, or None when it was renewed.
+
+    At most one per renewal interval (a quarter of the lease the attempt was claimed with), so that many
+    sweeps at once, or a backlog of them, judge no faster.
+    """
+    row = connection.execute(
+        """
+        update attempts set dead_ticks = dead_ticks + 1, dead_tick_at = now()
+         where token = %(token)s and ended_at is null and heartbeat_expires_at = %(expires)s
+           and (dead_tick_at is null or dead_tick_at <= now() - make_interval(secs => lease_ms / 4000.0))
+        returning dead_ticks
+        """,
+        {"token": token, "expires": heartbeat_expires_at},
+    ).fetchone()
+    return None if row is None else row[0]

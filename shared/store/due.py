@@ -1,0 +1,142 @@
+"""Schedules that are due: locked, decided elsewhere, advanced in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+from uuid_utils.compat import uuid7
+
+from shared.store.connection import Postgres
+
+# A schedule is due at the later of next_run_at and deferred_until (the generated column due_at).
+LOCK_DUE = """
+    select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
+           s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at,
+           w.native_scheduler as native, w.status as workspace_status, s.alert_after_s,
+           (select count(*) from firings f where f.schedule_id = s.id and f.status = 'queued')::int as queued,
+           (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
+           now() as now
+      from schedules s join workspaces w on w.id = s.workspace_id
+     where s.status = 'active' and s.next_run_at is not null and s.due_at <= now()
+     order by s.due_at limit %(most)s
+       for update of s skip locked
+"""
+
+
+@dataclass(frozen=True)
+class DueSchedule:
+    """A due schedule, locked: what the decision needs."""
+
+    id: UUID
+    name: str
+    workspace_id: UUID
+    kind: str
+    cron: str | None
+    timezone: str
+    run_at: datetime | None
+    overlap: str
+    missed: str
+    start_deadline_s: int | None
+    jitter_s: int
+    start_at: datetime | None
+    end_at: datetime | None
+    remaining_runs: int | None
+    next_run_at: datetime
+    native: bool
+    workspace_status: str
+    alert_after_s: int | None
+    queued: int
+    running: int
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Where a schedule goes next; None: nowhere, it has ended. `fired` counts its new firings."""
+
+    schedule_id: UUID
+    next_run_at: datetime | None
+    fired: int
+
+
+@dataclass(frozen=True)
+class NewSkip:
+    """Consecutive occurrences that made no firing, for one reason."""
+
+    schedule_id: UUID
+    first_at: datetime
+    last_at: datetime
+    count: int
+    reason: str
+    detail: str | None = None
+
+
+def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
+    """Locks due schedules that nobody else has locked, the longest due first."""
+    with connection.cursor(row_factory=class_row(DueSchedule)) as cursor:
+        return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
+
+
+def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
+    """Moves schedules to their next occurrence; one without any is archived, its bound reached."""
+    connection.execute(
+        """
+        update schedules s
+           set next_run_at = step.next_run_at, deferred_until = null, fired_count = s.fired_count + step.fired,
+               remaining_runs = s.remaining_runs - step.fired,
+               status = case when step.next_run_at is null then 'archived' else s.status end
+          from unnest(%(ids)s::uuid[], %(next)s::timestamptz[], %(fired)s::int[]) as step (id, next_run_at, fired)
+         where s.id = step.id
+        """,
+        {
+            "ids": [it.schedule_id for it in steps],
+            "next": [it.next_run_at for it in steps],
+            "fired": [it.fired for it in steps],
+        },
+    )
+
+
+def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
+    """Records occurrences that made no firing."""
+    connection.execute(
+        """
+        insert into skips (id, schedule_id, first_at, last_at, count, reason, detail)
+        select * from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
+                             %(last)s::timestamptz[], %(counts)s::bigint[], %(reasons)s::text[], %(details)s::text[])
+        """,
+        {
+            "ids": [uuid7() for _ in skips],
+            "schedules": [it.schedule_id for it in skips],
+            "first": [it.first_at for it in skips],
+            "last": [it.last_at for it in skips],
+            "counts": [it.count for it in skips],
+            "reasons": [it.reason for it in skips],
+            "details": [it.detail for it in skips],
+        },
+    )
+
+
+def quarantine(connection: Postgres, schedule: UUID, note: str) -> None:
+    """Sets a schedule aside whose next occurrence cannot be computed; it stops nobody else."""
+    connection.execute(
+        """
+        update schedules
+           set status = 'paused', paused_reason = 'quarantined', paused_by = 'slotbeat', pause_note = %(note)s,
+               updated_at = now()
+         where id = %(schedule)s
+        """,
+        {"schedule": schedule, "note": note},
+    )
+
+
+def seconds_to_next(connection: Postgres) -> float | None:
+    """How long until a schedule is due, by Postgres's clock; None when none ever will be."""
+    row = connection.execute(
+        """
+        select extract(epoch from min(due_at) - clock_timestamp())::float8 from schedules
+         where status = 'active' and next_run_at is not null
+        """
+    ).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,64 @@
+"""What payloads said, as it came."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.store.connection import Postgres
+
+# What is kept of one attempt; the older ones make room, for the end of a log says why it ended.
+KEEP = 2000
+
+
+@dataclass(frozen=True)
+class FiringEvent:
+    """One thing a payload said."""
+
+    token: int
+    seq: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+
+
+def add(
+    connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[int, str, dict[str, Any]]]
+) -> None:
+    """Writes (seq, kind, data) in one statement, and lets go of what is older than the newest KEEP."""
+    connection.execute(
+        """
+        insert into firing_events (firing_id, token, seq, kind, data)
+        select %(firing)s, %(token)s, * from unnest(%(seqs)s::int[], %(kinds)s::text[], %(data)s::jsonb[])
+        on conflict do nothing
+        """,
+        {
+            "firing": firing,
+            "token": token,
+            "seqs": [it[0] for it in events],
+            "kinds": [it[1] for it in events],
+            "data": [Jsonb(it[2]) for it in events],
+        },
+    )
+    if events[-1][0] > KEEP:
+        connection.execute(
+            "delete from firing_events where firing_id = %s and token = %s and seq <= %s",
+            [firing, token, events[-1][0] - KEEP],
+        )
+
+
+def of_firing(connection: Postgres, firing: UUID, after: tuple[int, int], most: int) -> list[FiringEvent]:
+    """A firing's events behind (token, seq), in order."""
+    with connection.cursor(row_factory=class_row(FiringEvent)) as cursor:
+        return cursor.execute(
+            """
+            select token, seq, at, kind, data from firing_events
+             where firing_id = %(firing)s and (token, seq) > (%(token)s, %(seq)s)
+             order by token, seq limit %(most)s
+            """,
+            {"firing": firing, "token": after[0], "seq": after[1], "most": most},
+        ).fetchall()

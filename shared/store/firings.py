@@ -1,0 +1,278 @@
+"""Firings: made in batches or singly, found in line, read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.store.connection import Postgres
+
+
+@dataclass(frozen=True)
+class InLine:
+    """What the gate needs to know of a queued firing."""
+
+    id: UUID
+    workspace_id: UUID
+    lane: str | None
+    line_no: int
+    priority: int
+    forced: bool
+    title: str
+
+
+@dataclass(frozen=True)
+class New:
+    """A firing that a tick makes of a schedule's occurrence."""
+
+    id: UUID
+    schedule_id: UUID
+    nominal_at: datetime
+
+
+def add_due(
+    connection: Postgres, made: Sequence[New], *, max_turns: int | None, max_run_seconds: int
+) -> list[InLine]:
+    """Makes firings of occurrences, in one statement; an occurrence that has one already makes none.
+
+    Prompt, target and the rest are copied as they are now; the arguments are the defaults of the settings.
+    """
+    with connection.cursor(row_factory=class_row(InLine)) as cursor:
+        return cursor.execute(
+            """
+            insert into firings (id, schedule_id, workspace_id, source, nominal_at, number, title, prompt, target,
+                                 priority, lane, max_turns, max_run_seconds, max_attempts, retry_backoff_s,
+                                 schedule_revision)
+            select due.id, s.id, s.workspace_id,
+                   case s.kind when 'heartbeat' then 'heartbeat' else 'scheduled' end, due.nominal_at,
+                   s.fired_count + row_number() over (partition by s.id order by due.nominal_at),
+                   s.name, s.prompt, s.target, s.priority, s.lane, coalesce(s.max_turns, %(max_turns)s),
+                   coalesce(s.max_run_seconds, %(max_run_seconds)s), s.max_attempts, s.retry_backoff_s, s.revision
+              from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(nominals)s::timestamptz[])
+                   as due (id, schedule_id, nominal_at)
+              join schedules s on s.id = due.schedule_id
+             order by due.nominal_at, s.priority
+            on conflict (schedule_id, nominal_at) where source in ('scheduled', 'heartbeat', 'backfill') do nothing
+            returning id, workspace_id, lane, line_no, priority, forced, title
+            """,
+            {
+                "ids": [it.id for it in made],
+                "schedules": [it.schedule_id for it in made],
+                "nominals": [it.nominal_at for it in made],
+                "max_turns": max_turns,
+                "max_run_seconds": max_run_seconds,
+            },
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A firing that a person asked for, before it is written."""
+
+    id: UUID
+    schedule_id: UUID | None
+    workspace_id: UUID
+    source: str
+    title: str
+    prompt: str
+    target: dict[str, Any]
+    priority: int
+    lane: str | None
+    forced: bool
+    max_turns: int | None
+    max_run_seconds: int
+    max_attempts: int
+    retry_backoff_s: int
+    schedule_revision: int | None
+
+
+def next_line_no(connection: Postgres) -> int:
+    """A place at the end of the line."""
+    row = connection.execute("select nextval('line_numbers')").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def add_by_hand(connection: Postgres, firing: ByHand, line_no: int) -> None:
+    """Writes a run-now, a rerun or an ad-hoc firing, due now."""
+    connection.execute(
+        """
+        with counted as (
+          update schedules set fired_count = fired_count + 1 where id = %(schedule_id)s returning fired_count)
+        insert into firings (id, schedule_id, workspace_id, source, nominal_at, line_no, number, title, prompt,
+                             target, priority, lane, forced, max_turns, max_run_seconds, max_attempts,
+                             retry_backoff_s, schedule_revision)
+        values (%(id)s, %(schedule_id)s, %(workspace_id)s, %(source)s, now(), %(line_no)s,
+                coalesce((select fired_count from counted), 1), %(title)s, %(prompt)s, %(target)s, %(priority)s,
+                %(lane)s, %(forced)s, %(max_turns)s, %(max_run_seconds)s, %(max_attempts)s, %(retry_backoff_s)s,
+                %(schedule_revision)s)
+        """,
+        {**vars(firing), "target": Jsonb(firing.target), "line_no": line_no},
+    )
+
+
+def startable(connection: Postgres, after: int, most: int) -> list[InLine]:
+    """Queued firings that may start now, in the order they were made, from behind a line number."""
+    with connection.cursor(row_factory=class_row(InLine)) as cursor:
+        return cursor.execute(
+            """
+            select id, workspace_id, lane, line_no, priority, forced, title from startable
+             where line_no > %(after)s order by line_no limit %(most)s
+            """,
+            {"after": after, "most": most},
+        ).fetchall()
+
+
+def startable_among(connection: Postgres, ids: Sequence[UUID]) -> list[InLine]:
+    """Those of some firings that may start now."""
+    with connection.cursor(row_factory=class_row(InLine)) as cursor:
+        return cursor.execute(
+            """
+            select id, workspace_id, lane, line_no, priority, forced, title from startable
+             where id = any(%s) order by line_no
+            """,
+            [list(ids)],
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running firing with its live attempt, as the gate must know it."""
+
+    line: InLine
+    request_id: UUID
+    worker: str
+    lease_left_ms: int
+
+
+def running(connection: Postgres) -> list[Running]:
+    """Every firing that runs, with the request that leases it."""
+    rows = connection.execute(
+        """
+        select f.id, f.workspace_id, f.lane, f.line_no, f.priority, f.forced, f.title,
+               a.request_id, coalesce(a.worker ->> 'id', ''),
+               greatest(1, (extract(epoch from a.heartbeat_expires_at - now()) * 1000)::bigint)
+          from firings f join attempts a on a.firing_id = f.id and a.ended_at is null
+         where f.status = 'running'
+        """
+    ).fetchall()
+    return [Running(InLine(*row[:7]), row[7], row[8], row[9]) for row in rows]
+
+
+def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str, UUID | None]]:
+    """Status and live request of each firing; one that does not exist is missing."""
+    rows = connection.execute(
+        """
+        select f.id, f.status, a.request_id
+          from firings f left join attempts a on a.firing_id = f.id and a.ended_at is null
+         where f.id = any(%s)
+        """,
+        [list(ids)],
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def cancel_queued(connection: Postgres, firing: UUID, reason: str) -> bool:
+    """Ends a firing that waits; False when it does not wait (any more)."""
+    told = connection.execute(
+        """
+        update firings set status = 'cancelled', finished_at = now(), failure_reason = %(reason)s
+         where id = %(firing)s and status = 'queued'
+        """,
+        {"firing": firing, "reason": reason},
+    )
+    return told.rowcount == 1
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A firing as people see it."""
+
+    id: UUID
+    schedule_id: UUID | None
+    workspace_id: UUID
+    workspace: str
+    source: str
+    title: str
+    number: int
+    nominal_at: datetime
+    status: str
+    forced: bool
+    priority: int
+    lane: str | None
+    max_turns: int | None
+    max_run_seconds: int
+    attempt_count: int
+    max_attempts: int
+    not_before: datetime | None
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    turns: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_micros: int | None
+    exit_code: int | None
+    failure_reason: str | None
+    error: str | None
+    result: str | None
+    interrupted_count: int
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which firings to list; None means any."""
+
+    schedule: UUID | None = None
+    workspace: UUID | None = None
+    status: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    before: tuple[datetime, UUID] | None = None
+
+
+def get(connection: Postgres, firing: UUID) -> Firing | None:
+    """One firing, or None."""
+    with connection.cursor(row_factory=class_row(Firing)) as cursor:
+        return cursor.execute(
+            """
+            select f.id, f.schedule_id, f.workspace_id, w.name as workspace, f.source, f.title, f.number,
+                   f.nominal_at, f.status, f.forced, f.priority, f.lane, f.max_turns, f.max_run_seconds,
+                   f.attempt_count, f.max_attempts, f.not_before, f.queued_at, f.started_at, f.finished_at,
+                   coalesce(a.turns, f.turns) as turns, f.input_tokens, f.output_tokens, f.cost_micros,
+                   f.exit_code, f.failure_reason, f.error, f.result, f.interrupted_count
+              from firings f join workspaces w on w.id = f.workspace_id
+              left join attempts a on a.firing_id = f.id and a.ended_at is null
+             where f.id = %s
+            """,
+            [firing],
+        ).fetchone()
+
+
+def newest(connection: Postgres, wanted: Filter, most: int) -> list[Firing]:
+    """Firings by the time they were queued, newest first; `before` is the last one of the page before."""
+    before_at, before_id = wanted.before or (None, None)
+    with connection.cursor(row_factory=class_row(Firing)) as cursor:
+        return cursor.execute(
+            """
+            select f.id, f.schedule_id, f.workspace_id, w.name as workspace, f.source, f.title, f.number,
+                   f.nominal_at, f.status, f.forced, f.priority, f.lane, f.max_turns, f.max_run_seconds,
+                   f.attempt_count, f.max_attempts, f.not_before, f.queued_at, f.started_at, f.finished_at,
+                   coalesce(a.turns, f.turns) as turns, f.input_tokens, f.output_tokens, f.cost_micros,
+                   f.exit_code, f.failure_reason, f.error, f.result, f.interrupted_count
+              from firings f join workspaces w on w.id = f.workspace_id
+              left join attempts a on a.firing_id = f.id and a.ended_at is null
+             where (%(schedule)s::uuid is null or f.schedule_id = %(schedule)s)
+               and (%(workspace)s::uuid is null or f.workspace_id = %(workspace)s)
+               and (%(status)s::text is null or f.status = %(status)s)
+               and (%(reason)s::text is null or f.failure_reason = %(reason)s)
+               and (%(since)s::timestamptz is null or f.queued_at >= %(since)s)
+               and (%(before_at)s::timestamptz is null or (f.queued_at, f.id) < (%(before_at)s, %(before_id)s::uuid))
+             order by f.queued_at desc, f.id desc limit %(most)s
+            """,
+            {**vars(wanted), "before_at": before_at, "before_id": before_id, "most": most},
+        ).fetchall()

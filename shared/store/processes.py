@@ -1,0 +1,70 @@
+"""Workers and beats with their last sign."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from shared.store.connection import Postgres
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as it last gave a sign."""
+
+    id: str
+    kind: str
+    node: str
+    boot_id: str
+    pid: int
+    pid_start: int
+    capacity: int
+    facts: dict[str, Any]
+    started_at: datetime
+    seen_at: datetime
+    age_s: float
+
+
+def installation(connection: Postgres) -> UUID:
+    """The identity of this database's installation, which its payloads carry."""
+    row = connection.execute("select id from installation").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def sign(connection: Postgres, values: dict[str, Any]) -> None:
+    """A sign of life: id, kind, node, boot_id, pid, pid_start, capacity and further facts."""
+    connection.execute(
+        """
+        insert into processes (id, kind, node, boot_id, pid, pid_start, capacity, facts)
+        values (%(id)s, %(kind)s, %(node)s, %(boot_id)s, %(pid)s, %(pid_start)s, %(capacity)s, %(facts)s)
+        on conflict (id) do update
+           set seen_at = now(), capacity = excluded.capacity, facts = excluded.facts
+        """,
+        {**values, "facts": Jsonb(values.get("facts", {}))},
+    )
+
+
+def leave(connection: Postgres, process: str) -> None:
+    """A process that stops says so."""
+    connection.execute("delete from processes where id = %s", [process])
+
+
+def forget_silent(connection: Postgres) -> None:
+    """Processes that gave no sign for a day are history."""
+    connection.execute("delete from processes where seen_at < now() - interval '1 day'")
+
+
+def listing(connection: Postgres) -> list[Process]:
+    """Every process, by kind and node."""
+    with connection.cursor(row_factory=class_row(Process)) as cursor:
+        return cursor.execute(
+            """
+            select id, kind, node, boot_id, pid, pid_start, capacity, facts, started_at, seen_at,
+                   extract(epoch from now() - seen_at)::float8 as age_s
+              from processes order by kind, node, id
+            """
+        ).fetchall()

@@ -1,0 +1,208 @@
+"""Ending an attempt: one transaction over all the rows that an outcome touches."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from shared.store.connection import Postgres
+
+# Claims and settles share this lock; rebuilds and changes of a cap take it alone.
+ADMISSION_LOCK = 7301
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is to be written of an attempt that ended."""
+
+    status: Literal["completed", "failed", "cancelled", "queued"]
+    outcome: str
+    reason: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    result: str | None = None
+    turns: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+    peak_rss_mb: float | None = None
+    charged: bool = True
+    backoff_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt's firing and schedule, locked, as they stood before the ending."""
+
+    token: int
+    firing_id: UUID
+    request_id: UUID
+    schedule_id: UUID | None
+    workspace_id: UUID
+    title: str
+    source: str
+    nominal_at: datetime
+    queued_at: datetime
+    claimed_at: datetime
+    run_expires_at: datetime
+    now: datetime
+    live: bool
+    outcome: str | None
+    attempt_count: int
+    max_attempts: int
+    retry_backoff_s: int
+    interrupted_count: int
+    turns: int
+    max_turns: int | None
+    max_run_seconds: int
+    concurrent: int
+    failure_streak: int | None
+    turn_budget_breach_streak: int | None
+    near_lease_streak: int | None
+    max_turns_set_at: datetime | None
+    avg_turns_per_firing: int | None
+    avg_duration_ms: int | None
+    cron: str | None
+    timezone: str | None
+    schedule_status: str | None
+
+
+def lock_ending(connection: Postgres, token: int) -> Ended | None:
+    """Locks the schedule, then the firing, then the attempt of a token; None when there is no such token.
+
+    Call it first in a transaction. The order (schedule, firing, attempt, slots) is everybody's.
+    """
+    connection.execute("select pg_advisory_xact_lock_shared(%s)", [ADMISSION_LOCK])
+    connection.execute(
+        """
+        select from schedules where id = (
+          select f.schedule_id from attempts a join firings f on f.id = a.firing_id where a.token = %s)
+        for update
+        """,
+        [token],
+    )
+    with connection.cursor(row_factory=class_row(Ended)) as cursor:
+        return cursor.execute(
+            """
+            select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
+                   f.nominal_at, f.queued_at, a.claimed_at, a.run_expires_at, now() as now,
+                   a.ended_at is null as live, a.outcome,
+                   f.attempt_count, f.max_attempts, f.retry_backoff_s, f.interrupted_count,
+                   a.turns, f.max_turns, f.max_run_seconds,
+                   (select count(*) from firings where status = 'running')::int as concurrent,
+                   s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak, s.max_turns_set_at,
+                   s.avg_turns_per_firing, s.avg_duration_ms, s.cron, s.timezone, s.status as schedule_status
+              from attempts a
+              join firings f on f.id = a.firing_id
+              left join schedules s on s.id = f.schedule_id
+             where a.token = %s
+               for update of f, a
+            """,
+            [token],
+        ).fetchone()
+
+
+def end_attempt(connection: Postgres, ended: Ended, ending: Ending) -> bool:
+    """Writes the end of an attempt and its firing; slot rows follow by themselves. False: fenced.
+
+    Guarded by the token: whoever is not the live attempt any more changes nothing.
+    """
+    values = {"token": ended.token, "firing": ended.firing_id, **vars(ending)}
+    told = connection.execute(
+        """
+        update attempts
+           set ended_at = now(), outcome = %(outcome)s, failure_reason = %(reason)s,
+               exit_code = coalesce(exit_code, %(exit_code)s), exited_at = coalesce(exited_at, now()),
+               turns = greatest(turns, coalesce(%(turns)s, 0)), input_tokens = %(input_tokens)s,
+               output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s, peak_rss_mb = %(peak_rss_mb)s
+         where token = %(token)s and ended_at is null
+        """,
+        values,
+    )
+    if told.rowcount == 0:
+        return False
+    if ending.status == "queued":
+        _requeue(connection, values)
+    else:
+        _finish(connection, values)
+    return True
+
+
+def _finish(connection: Postgres, values: dict[str, Any]) -> None:
+    connection.execute(
+        """
+        update firings f
+           set status = %(status)s, finished_at = now(), failure_reason = %(reason)s, error = %(error)s,
+               exit_code = %(exit_code)s, result = %(result)s, turns = coalesce(%(turns)s, a.turns),
+               input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s
+          from attempts a
+         where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
+        """,
+        values,
+    )
+
+
+def _requeue(connection: Postgres, values: dict[str, Any]) -> None:
+    connection.execute(
+        """
+        update firings
+           set status = 'queued', failure_reason = null, error = %(error)s,
+               attempt_count = attempt_count - case when %(charged)s then 0 else 1 end,
+               interrupted_count = interrupted_count + case when %(outcome)s = 'interrupted' then 1 else 0 end,
+               not_before = now() + make_interval(secs => %(backoff_s)s)
+         where id = %(firing)s and token = %(token)s and status = 'running'
+        """,
+        values,
+    )
+
+
+def write_back(connection: Postgres, schedule: UUID, values: dict[str, Any]) -> None:
+    """What a schedule remembers of its newest firing, and its streaks."""
+    connection.execute(
+        """
+        update schedules
+           set last_run_at = now(), run_count = run_count + 1, last_status = %(last_status)s,
+               last_error = %(error)s, last_failure_reason = %(reason)s, last_turn_count = %(turns)s,
+               failure_streak = %(failure_streak)s, turn_budget_breach_streak = %(breach_streak)s,
+               near_lease_streak = %(near_lease_streak)s,
+               avg_turns_per_firing = %(avg_turns)s, avg_duration_ms = %(avg_duration_ms)s
+         where id = %(schedule)s
+        """,
+        {"schedule": schedule, **values},
+    )
+
+
+def auto_pause(connection: Postgres, schedule: UUID, reason: str, note: str) -> bool:
+    """Pauses a schedule for its streak; False when it is not active any more."""
+    told = connection.execute(
+        """
+        update schedules
+           set status = 'paused', paused_reason = %(reason)s, paused_by = 'slotbeat', pause_note = %(note)s,
+               updated_at = now()
+         where id = %(schedule)s and status = 'active'
+        """,
+        {"schedule": schedule, "reason": reason, "note": note},
+    )
+    return told.rowcount == 1
+
+
+def add_metrics(connection: Postgres, ended: Ended, values: dict[str, Any]) -> None:
+    """One row for the ended firing."""
+    connection.execute(
+        """
+        insert into schedule_firing_metrics (
+          firing_id, schedule_id, workspace_id, fired_at, slot_claimed_at, completed_at, slot_wait_ms, duration_ms,
+          turn_count, max_turns_at_firing, event_loop_lag_ms, peak_rss_mb, interactive_streams,
+          concurrent_firings, failure_reason)
+        values (
+          %(firing_id)s, %(schedule_id)s, %(workspace_id)s, %(nominal_at)s, %(claimed_at)s, now(),
+          greatest(0, extract(epoch from %(claimed_at)s - %(queued_at)s) * 1000)::bigint,
+          (extract(epoch from now() - %(claimed_at)s) * 1000)::bigint,
+          %(turn_count)s, %(max_turns)s, %(event_loop_lag_ms)s, %(peak_rss_mb)s, %(interactive_streams)s,
+          %(concurrent)s, %(failure_reason)s)
+        on conflict (firing_id) do nothing
+        """,
+        {**vars(ended), **values},
+    )
