@@ -168,7 +168,7 @@ def _parse(text: str) -> Cron:
             "cron",
             "cron_never_fires",
             "The day-of-month and month fields: no such date exists, it would never fire."
-            + " For the last day of a month write L, for example 0 0 L * *.",
+            " For the last day of a month write L, for example 0 0 L * *.",
         )
     every_hour = len({minute // 60 for minute in pattern.minutes}) == HOURS
     shown = plain if plain.startswith("@") else fields
