@@ -25,7 +25,7 @@ def with_database(url: str, name: str | int) -> str:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Postgres and Valkey, quick and not durable, shared by all tests. Never kill these: see `own_servers`."""
+    """Postgres and Valkey, quick, not durable, shared by all tests. To kill some, take `own_servers`."""
     with embedded_servers(tmp_path_factory.mktemp("servers"), durable=False) as started:
         pids = {started.postgres.pid, started.redis.pid}
         leftovers.staying.update(pids)

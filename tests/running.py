@@ -68,7 +68,7 @@ class Start(Protocol):
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a program with our environment and `env`; a first word of "python" is the Python of the tests."""
+    """Starts a program with our environment and `env`; the word "python" is that of the tests."""
     all_started: list[Started] = []
 
     def begin(*argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Started:

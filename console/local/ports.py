@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which the kernel takes ports for outgoing connections: one of those could take
@@ -28,3 +29,22 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def claim_port(port: int) -> socket.socket | None:
+    """The port is ours against every other stack on this machine until the answer is closed; None when taken.
+
+    Whoever will listen is not started yet. Until then a name in the abstract socket namespace says that
+    the port has a taker: it takes no place in the file system, and ends with us.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        if sys.platform == "linux":
+            name.bind(f"\0slotbeat-port-{port}")
+    except OSError:
+        name.close()
+        return None
+    if is_free(port):
+        return name
+    name.close()
+    return None

@@ -158,7 +158,7 @@ class Server:
 
     @contextlib.contextmanager
     def _folder_lock(self) -> Iterator[int]:
-        """Held by whoever serves the folder, to its last process: the descriptor is inherited, and not kept by us.
+        """Held by whoever serves the folder, to its last process: they inherit it, and we let go of it.
 
         So a start after `kill -9` waits for the remains of the last run, and two servers never share data.
         """
