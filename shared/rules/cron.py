@@ -120,14 +120,16 @@ def _last(cron: Cron, zone: ZoneInfo, minute: int, not_before: int) -> int | Non
     """The last occurrence at or before a UTC minute, at or after another."""
     while minute >= not_before:
         span = span_at(zone, minute)
-        found = wall.last_until(cron.pattern, minute + span.offset)
+        local = minute + span.offset
+        found = wall.last_until(cron.pattern, local)
         if found is None:
             return None
         if found >= _begin(cron, span, span.start):
             return found - span.offset if found - span.offset >= not_before else None
         if _runs_after_gap(cron, span):
             return span.start if span.start >= not_before else None
-        minute = min(span.start - 1, found + _FARTHEST_OFFSET)
+        # Inside a repeated hour the span before reaches later wall clocks than this one: nothing to leap over.
+        minute = span.start - 1 if local < span.fresh else min(span.start - 1, found + _FARTHEST_OFFSET)
     return None
 
 
