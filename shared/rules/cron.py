@@ -128,7 +128,7 @@ def _last(cron: Cron, zone: ZoneInfo, minute: int, not_before: int) -> int | Non
             return found - span.offset if found - span.offset >= not_before else None
         if _runs_after_gap(cron, span):
             return span.start if span.start >= not_before else None
-        # Inside a repeated hour the span before reaches later wall clocks than this one: nothing to leap over.
+        # Inside a repeated hour the span before has later wall clocks than this one: nothing to leap over.
         minute = span.start - 1 if local < span.fresh else min(span.start - 1, found + _FARTHEST_OFFSET)
     return None
 

@@ -3,6 +3,7 @@
 It shares no code with the rules: croniter's sets, the calendar, and `datetime` in the zone.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ MINUTE = timedelta(minutes=1)
 
 def runs(text: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Every moment of start <= moment < end at which the expression runs, in UTC."""
-    sets = croniter.expand(text)[0]
+    sets: list[Sequence[object]] = list(croniter.expand(text)[0])
     hour_field = text.split()[1]
     every_hour = sets[1] == ["*"]
     both = every_hour or hour_field.startswith("*")
@@ -37,7 +38,7 @@ def local(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
 
 
-def matches(sets: list[list[object]], text: str, wall: datetime) -> bool:
+def matches(sets: list[Sequence[object]], text: str, wall: datetime) -> bool:
     """Whether the five fields name this minute; plain fields only, no L, W, #."""
     minute, hour, dates, months, weekdays = sets
     if not (has(minute, wall.minute) and has(hour, wall.hour) and has(months, wall.month)):
@@ -49,7 +50,7 @@ def matches(sets: list[list[object]], text: str, wall: datetime) -> bool:
     return by_date and by_weekday
 
 
-def has(values: list[object], value: int) -> bool:
+def has(values: Sequence[object], value: int) -> bool:
     """Whether a field's expanded values hold this one."""
     return "*" in values or value in values
 
