@@ -17,6 +17,7 @@ from workers.guards import Guards, Staff
 _TICK_S = 0.5
 # A guard that stays stopped although it is told to go on, look after look, is being held by its payload.
 _LOOKS_STOPPED = 3
+_NOT_CLEAN = "The payload's guard was killed, and of the payload something is left that could not be ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class Payload:
             return self.ended
         messages = self._staff.wire.receive()
         if messages is None:
-            self._guards.dismiss(self._staff)
-            self._end(Gone(None, None, "guard_lost"))
+            is_clean = self._guards.dismiss(self._staff)
+            self._end(Gone(None, None, "guard_lost", error=None if is_clean else _NOT_CLEAN))
         for message in messages or ():
             self._heed(message)
         return self.ended

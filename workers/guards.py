@@ -74,6 +74,11 @@ class Guards:
                 os.close(file)
         self._forget()
 
+    @property
+    def pids(self) -> frozenset[int]:
+        """The guards that this process has, idle ones included."""
+        return frozenset(self._all)
+
     def prepare(self) -> None:
         """Start what is missing of the idle ones: when there is time, before there is need."""
         with self._lock:
@@ -104,8 +109,8 @@ class Guards:
                 return
         self.dismiss(staff)
 
-    def dismiss(self, staff: Staff) -> None:
-        """End a guard, and with it what it guards; what is left without it is swept up here."""
+    def dismiss(self, staff: Staff) -> bool:
+        """End a guard and what it guards, and sweep up what is left without it; whether all that is gone."""
         staff.wire.close()
         if staff.process.poll() is None:
             staff.process.send_signal(signal.SIGCONT)  # its payload may have stopped it
@@ -116,12 +121,13 @@ class Guards:
             staff.process.wait()
         with self._lock:
             self._all.pop(staff.pid, None)
-            if staff.process.returncode != 0:
-                self._sweep(staff.start)
+            return staff.process.returncode == 0 or self._sweep(staff.start)
 
-    def _sweep(self, since: int) -> None:
-        """Kill the orphans that a killed guard left to this process, a subreaper too. The lock is held, so
-        that no guard is born meanwhile, whom this would take for an orphan."""
+    def _sweep(self, since: int) -> bool:
+        """Whether all is gone that a killed guard left to this process, a subreaper too.
+
+        The lock is held, so that no guard is born meanwhile, whom this would take for an orphan.
+        """
 
         def spare(pid: int) -> bool:
             seen = tree.look(pid)
@@ -129,11 +135,7 @@ class Guards:
             # is older than the guard cannot come from it either.
             return pid in self._all or seen is None or seen.session == os.getsid(0) or seen.start < since
 
-        tree.end_below(os.getpid(), spare)
-        for pid in tree.children(os.getpid()):
-            if not spare(pid):
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+        return tree.end_below(os.getpid(), spare)
 
     def own(self, *files: int) -> None:
         self._files.update(files)

@@ -18,16 +18,25 @@ class Stray:
 
 
 def strays(installation: str) -> list[Stray]:
-    """Those that carry this installation's mark, never another's, and have no living guard above them."""
+    """Those that carry this installation's mark, never another's, and have no living guard above them.
+
+    A guard that has lost its worker is one too: it is about to end all that is below it, but if it was
+    stopped, it never will.
+    """
     ours = _with_ancestors(os.getpid())
-    found: list[Stray] = []
-    for pid in tree.everyone():
-        if pid in ours or not _carries(pid, installation) or _is_guarded(pid, installation):
-            continue
-        seen = tree.look(pid)
-        if seen is not None and seen.alive():
-            found.append(Stray(pid, seen.start))
-    return found
+    return [
+        Stray(pid, seen.start)
+        for pid in tree.everyone()
+        if pid not in ours and _is_stray(pid, installation) and (seen := tree.look(pid)) and seen.alive()
+    ]
+
+
+def _is_stray(pid: int, installation: str) -> bool:
+    if _is_guard(pid, installation):
+        return not _has_its_worker(pid)
+    return _carries(pid, installation) and not any(
+        _is_guard(above, installation) and _has_its_worker(above) for above in _with_ancestors(pid)
+    )
 
 
 def end_strays(installation: str) -> int:
@@ -43,26 +52,20 @@ def end_strays(installation: str) -> int:
     return len(met)
 
 
-def is_guard(pid: int, installation: str) -> bool:
-    """Whether it is a guard of this installation that still has the worker process it was made by.
-
-    An orphaned guard is about to end all that is below it. If it is stopped it never will, so it counts as none.
-    """
+def _told(pid: int) -> list[bytes]:
+    """What a guard was told when made: mark, installation, control socket, parent. Nothing if it is none."""
     words = _read(pid, "cmdline").split(b"\0")
-    if guard.MARK.encode() not in words:
-        return False
-    _, its_installation, _, parent, *_ = words[words.index(guard.MARK.encode()) :] + [b""] * 3
+    mark = guard.MARK.encode()
+    return words[words.index(mark) :][:4] if mark in words else []
+
+
+def _is_guard(pid: int, installation: str) -> bool:
+    return _told(pid)[1:2] == [installation.encode()]
+
+
+def _has_its_worker(pid: int) -> bool:
     seen = tree.look(pid)
-    return (
-        seen is not None
-        and seen.alive()
-        and its_installation == installation.encode()
-        and parent == str(seen.parent).encode()
-    )
-
-
-def _is_guarded(pid: int, installation: str) -> bool:
-    return any(is_guard(above, installation) for above in _with_ancestors(pid) - {pid})
+    return seen is not None and seen.alive() and _told(pid)[3:4] == [str(seen.parent).encode()]
 
 
 def _carries(pid: int, installation: str) -> bool:

@@ -66,7 +66,7 @@ def json_object(line: bytes) -> dict[str, Any] | None:
 
 
 def generic(line: bytes) -> Event | None:
-    """Our own form: `type` is turn, log, message, tool, error or result, and any of them may carry `usage`."""
+    """Our own form: `type` is turn, log, message, tool, error or result; any may carry `usage`."""
     said = json_object(line)
     if said is None:
         return None

@@ -1,0 +1,122 @@
+"""However a payload is built and however its run ends, nothing of it is left when the end is told."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from tests.guard.conftest import Scene
+from tests.guard.scenes import (
+    ENDS,
+    INSTALLATION,
+    KINDS,
+    a_run,
+    argv,
+    can_be,
+    expected,
+    play,
+    until_it_says,
+)
+from tests.proc import descendants
+from tests.waiting import until
+from workers.guarded import guarded
+from workers.guards import Guards
+from workers.strays import end_strays
+
+NOBODY = 65_534
+OLD = "import sys; sys.exit(sys.version_info < (3, 11))"
+MATRIX = [(kind, end) for kind in KINDS for end in ENDS if can_be(kind, end)]
+
+
+def python_for_nobody() -> str | None:
+    """The interpreter of a virtual environment often lies in a folder that others may not enter."""
+    for python in filter(None, (sys.executable, shutil.which("python3", path=os.defpath))):
+        with suppress(PermissionError):
+            if subprocess.run([python, "-I", "-c", OLD], user=NOBODY, cwd="/", check=False).returncode == 0:
+                return python
+    return None
+
+
+@pytest.mark.parametrize(("kind", "end"), MATRIX)
+def test_nothing_is_left_when_the_end_is_told(kind: str, end: str, guards: Guards) -> None:
+    gone, left = play(kind, end, guards)
+
+    assert left == []
+    assert gone is not None
+    assert gone.by == expected(kind, end)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left_of_a_worker_that_is_killed(kind: str, scene: Scene) -> None:
+    before = {process.pid for process in descendants(os.getpid())}
+    worker = scene("hold", kind)
+    assert worker.stdout is not None
+    worker.stdout.readline()
+
+    worker.kill()
+    if kind in {"stops its guard", "kills its guard"}:
+        # Its guard cannot see to it any more: the next worker does, when it starts.
+        worker.wait()
+        end_strays(INSTALLATION)
+
+    def left() -> list[int]:
+        everyone = descendants(os.getpid())
+        return [process.pid for process in everyone if not process.is_zombie and process.pid not in before]
+
+    until(lambda: left() == [])
+
+
+@pytest.mark.timeout(180)
+def test_a_guard_needs_no_privilege(scene: Scene) -> None:
+    if os.geteuid() != 0:
+        worker = scene("all")
+    elif python := python_for_nobody():
+        worker = scene("all", user=NOBODY, python=python)
+    else:
+        pytest.skip("no Python 3.11 or later that every user of this machine may run")
+
+    said, _ = worker.communicate()
+
+    assert (worker.returncode, said) == (0, "")
+
+
+def test_a_payload_that_ends_in_its_grace_ends_in_its_own_way(guards: Guards) -> None:
+    trap = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
+    with guarded(guards) as payload:
+        payload.start(a_run(["sh", "-c", trap], grace_s=30))
+        until_it_says(payload, b"ready")
+
+        payload.abort("replaced")
+        gone = payload.wait(20)
+
+        assert gone is not None
+        assert (gone.code, gone.signal, gone.by, gone.reason) == (5, None, "abort", "replaced")
+        assert b"bye" in os.read(payload.stdout, 100)
+
+
+def test_who_asked_first_is_the_cause(guards: Guards) -> None:
+    with guarded(guards) as payload:
+        payload.start(a_run(argv("deaf to signals"), run_s=2, grace_s=60, deadline_s=3))
+        until_it_says(payload, b"ready")
+
+        payload.abort("cancelled")
+        payload.abort("replaced")
+        gone = payload.wait(20)
+
+        assert gone is not None
+        assert (gone.signal, gone.by, gone.reason) == (signal.SIGKILL, "abort", "cancelled")
+
+
+def test_leaving_the_block_ends_what_runs(guards: Guards) -> None:
+    before = {process.pid for process in descendants(os.getpid())}
+    with suppress(KeyError), guarded(guards) as payload:
+        payload.start(a_run(argv("double-forked orphan")))
+        until_it_says(payload, b"ready")
+        raise KeyError
+
+    everyone = descendants(os.getpid())
+    assert [process for process in everyone if not process.is_zombie and process.pid not in before] == []
