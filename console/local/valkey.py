@@ -4,6 +4,8 @@ import signal
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from console.local.binaries import package_folder
 from console.local.passwords import kept_password
@@ -47,7 +49,11 @@ class Valkey:
         return Launch((str(binary()), "-"), ends_with=signal.SIGTERM, stdin="\n".join(config).encode())
 
     def answers(self, port: int) -> bool:
-        client = redis.Redis(host=LOOPBACK, port=port, password=self.password, socket_connect_timeout=2)
+        # Whoever asks will ask again, sooner than the client would.
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis(
+            host=LOOPBACK, port=port, password=self.password, socket_connect_timeout=2, retry=once
+        )
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
