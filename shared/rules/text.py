@@ -55,7 +55,7 @@ def one_line(text: str | bytes, limit: int = 0) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found.group()
     code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if character.isascii() else f"\\u{code:04x}")
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}")
 
 
 def _clean_container(value: Container, depth: int) -> Json:

@@ -9,7 +9,7 @@ TEXTS = [
     ("429 Too Many Requests", 1, "rate_limited"),
     ("Error code: 429 - {'type': 'error', 'error': {'type': 'rate_limit_error'}}", 1, "rate_limited"),
     ("anthropic.RateLimitError: This request would exceed your organization's rate limit", 1, "rate_limited"),
-    ('API Error: 529 {"type":"error","error":{"type":"overloaded_error","message":"..."}}', 1, "rate_limited"),
+    ('API Error: 529 {"type":"error","error":{"type":"overloaded_error"}}', 1, "rate_limited"),
     ("Claude AI usage limit reached|1763650800", 1, "rate_limited"),
     ("grpc: RESOURCE_EXHAUSTED: Quota exceeded for quota metric", 1, "rate_limited"),
     ("Rate limit reached for gpt-4o: Limit 30000 tokens per min. Please try again in 6s.", 1, "rate_limited"),

@@ -139,9 +139,7 @@ def test_each_minute_around_a_change_is_counted_and_found_exactly(name, text):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    text=st.sampled_from(
-        ["* * * * *", "*/7 3-9 * * 1-5", "0 0 29 2 *", "0 0 L * *", "30 2 15W * *", "@weekly"]
-    ),
+    text=st.sampled_from(["* * * * *", "*/7 3-9 * * 1-5", "0 0 29 2 *", "0 0 L * *", "30 2 15W * *", "@weekly"]),
     name=st.sampled_from(ZONES),
     after=st.datetimes(EARLY, LATE, timezones=st.just(UTC)),
 )
@@ -212,9 +210,7 @@ def test_a_year_of_minutes_is_counted_by_its_days(monkeypatch):
     monkeypatch.setattr(wall, "count", lambda *given: calls.append(given) or count(*given))
     start = datetime(2025, 11, 20, tzinfo=UTC)
 
-    found = count_between(
-        parse_cron("* * * * *"), ZoneInfo("Europe/Berlin"), start, start + timedelta(days=365)
-    )
+    found = count_between(parse_cron("* * * * *"), ZoneInfo("Europe/Berlin"), start, start + timedelta(days=365))
 
     assert found == 365 * 24 * 60 + 1
     assert len(calls) < 10

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import shared
 from shared.rules.reasons import (
     Reason,
     SkipReason,
@@ -58,7 +59,7 @@ def test_the_reasons_are_the_models_closed_lists():
 
 
 def test_the_first_migration_knows_the_same_words():
-    script = "\n".join(path.read_text() for path in sorted(Path("shared/migrations").glob("*.sql")))
+    script = "\n".join(path.read_text() for path in sorted((Path(shared.__file__).parent / "migrations").glob("*.sql")))
     quoted = set(re.findall("'([a-z_]+)'", script))
 
     assert {*State, *Reason, *SkipReason} <= quoted

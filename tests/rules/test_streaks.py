@@ -41,9 +41,7 @@ def test_a_success_sets_failures_and_breaches_to_nothing():
     assert outcome.pause is None
 
 
-@pytest.mark.parametrize(
-    ("before", "pause"), [(0, None), (1, None), (2, "failure_streak"), (3, "failure_streak")]
-)
+@pytest.mark.parametrize(("before", "pause"), [(0, None), (1, None), (2, "failure_streak"), (3, "failure_streak")])
 def test_the_third_failure_pauses(before, pause):
     assert after_firing(Streaks(before), end("exit_nonzero")).pause == pause
 

@@ -26,6 +26,8 @@ CLOCKS = Clocks()
 LOST = Fail(Reason.WORKER_LOST)
 EXPIRED = Fail(Reason.LEASE_EXPIRED)
 AGAIN = Requeue(Reason.WORKER_LOST)
+UNCHARGED = Requeue(Reason.WORKER_LOST, charged=False)
+WISHED = Fail(Reason.CANCELLED)
 CANCELLED = Abort(Reason.CANCELLED)
 
 
@@ -33,7 +35,7 @@ def ago(seconds):
     return NOW - timedelta(seconds=seconds)
 
 
-def seen(beat_ago=-45.0, run_ago=-1000.0, **known):
+def seen(beat_ago: float | None = -45.0, run_ago=-1000.0, **known):
     """An attempt: seconds since its heartbeat and its run lease expired (negative: still to come)."""
     heartbeat = None if beat_ago is None else ago(beat_ago)
     return Seen(run_expires_at=ago(run_ago), heartbeat_expires_at=heartbeat, **known)
@@ -56,10 +58,10 @@ TABLE = [
     ("lost, attempts left", seen(16, dead_ticks=2, charged=2, max_attempts=3), AGAIN),
     ("lost, the last attempt", seen(16, dead_ticks=2, charged=3, max_attempts=3), LOST),
     ("lost past its run lease too", seen(16, 5000, dead_ticks=2, max_attempts=2), AGAIN),
-    ("lost in a deploy", seen(16, dead_ticks=2, interrupting=True), Requeue(Reason.WORKER_LOST, charged=False)),
-    ("in a second deploy", seen(16, dead_ticks=2, interrupting=True, interrupted=1), Requeue(Reason.WORKER_LOST, False)),
+    ("lost in a deploy", seen(16, dead_ticks=2, interrupting=True), UNCHARGED),
+    ("in a second deploy", seen(16, dead_ticks=2, interrupting=True, interrupted=1), UNCHARGED),
     ("in a third deploy", seen(16, dead_ticks=2, interrupting=True, interrupted=2), LOST),
-    ("in a third, attempts left", seen(16, dead_ticks=2, interrupting=True, interrupted=2, max_attempts=2), AGAIN),
+    ("in a third, retried", seen(16, dead_ticks=2, interrupting=True, interrupted=2, max_attempts=2), AGAIN),
     ("deploying and alive", seen(interrupting=True), Keep("alive")),
     ("known gone", seen(worker_gone=True, max_attempts=2), AGAIN),
     ("known gone, the last attempt", seen(worker_gone=True), LOST),
@@ -75,11 +77,11 @@ TABLE = [
     ("exited before the run lease", seen(0, 400, exited=exited(400 + A_BIT, -15)), Settle(-15)),
     ("abort asked, alive", seen(abort=CANCELLED), Keep("alive")),
     ("abort asked, deadline not past", seen(15, abort=CANCELLED), Keep("unknown")),
-    ("abort asked, deadline past", seen(15 + A_BIT, abort=CANCELLED, max_attempts=9), Fail(Reason.CANCELLED)),
-    ("abort asked, worker gone", seen(worker_gone=True, abort=CANCELLED, max_attempts=9), Fail(Reason.CANCELLED)),
+    ("abort asked, deadline past", seen(15 + A_BIT, abort=CANCELLED, max_attempts=9), WISHED),
+    ("abort asked, worker gone", seen(worker_gone=True, abort=CANCELLED, max_attempts=9), WISHED),
     ("abort asked in a deploy", seen(16, abort=CANCELLED, interrupting=True), Fail(Reason.CANCELLED)),
     ("abort asked, run lease over", seen(-45, 30, abort=CANCELLED), Fail(Reason.CANCELLED)),
-    ("abort asked, ceiling", seen(None, 600, abort=CANCELLED, max_attempts=9), Fail(Reason.CANCELLED)),
+    ("abort asked, ceiling", seen(None, 600, abort=CANCELLED, max_attempts=9), WISHED),
     ("run lease over, guard's turn", seen(-45, 0), Keep("alive")),
     ("run lease over, just in time", seen(-45, 30 - A_BIT), Keep("alive")),
     ("run lease over, abort grace and two sweeps", seen(-45, 30), EXPIRED),
@@ -146,9 +148,7 @@ def test_no_attempt_is_judged_against_what_is_known(known):
     if isinstance(found, Requeue) and not found.charged:
         assert known.interrupting
         assert known.interrupted < 2
-    within = (
-        known.heartbeat_expires_at is not None and known.heartbeat_expires_at >= NOW < known.run_expires_at
-    )
+    within = known.heartbeat_expires_at is not None and known.heartbeat_expires_at >= NOW < known.run_expires_at
     if within and not (known.exited or known.worker_gone):
         assert found == Keep("alive")
 

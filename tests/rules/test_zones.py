@@ -86,10 +86,7 @@ def test_a_span_holds_its_minute_with_one_offset_and_ends_where_that_changes(nam
         assert (EPOCH + MINUTE * at).astimezone(zone).utcoffset() == MINUTE * span.offset
     following = span_at(zone, span.end)
     assert following.start == span.end
-    assert (
-        following.offset != span.offset
-        or (EPOCH + MINUTE * span.end).strftime("%m-%d %H:%M") == "01-01 00:00"
-    )
+    assert following.offset != span.offset or (EPOCH + MINUTE * span.end).strftime("%m-%d %H:%M") == "01-01 00:00"
     assert following.fresh == span.end + span.offset
 
 
