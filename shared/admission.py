@@ -82,6 +82,10 @@ class Admission:
         """Offers those of some firings that may start now, as Postgres has them."""
         return self.offer(firings.startable_among(self.database.connection(), ids))
 
+    def offer_next_of(self, schedule: UUID) -> int:
+        """Offers the firing of a schedule that waited for another one of it to end."""
+        return self.offer(firings.startable_of(self.database.connection(), schedule))
+
     # By hand --------------------------------------------------------------------------------------
 
     def run_now(self, firing: firings.ByHand, deed: activity.Deed, *, queue: bool) -> Full | None:
@@ -152,6 +156,10 @@ class Admission:
     def withdraw(self, ids: Sequence[UUID]) -> None:
         """Out of the line and out of reservations; what is leased is left alone."""
         self.hand_over(self.ask(lambda gate: gate.withdraw(ids)))
+
+    def seat(self, running: Sequence[firings.Running]) -> int:
+        """Gives running firings, which the gate forgot, their leases again; how many it had forgotten."""
+        return self.ask(lambda gate: gate.seat([seat(it) for it in running]))
 
     def set_cap(self, key: str, cap: int, by: str) -> bool:
         """Writes a cap where it stands, then in the gate; False when it was so already."""

@@ -16,6 +16,7 @@ _RESERVE = Script("reserve")
 _CLAIM = Script("claim")
 _RENEW = Script("renew")
 _RELEASE = Script("release")
+_PUT_BACK = Script("put_back")
 _WITHDRAW = Script("withdraw")
 _ABORT = Script("abort")
 _BLOCK = Script("block")
@@ -184,6 +185,10 @@ class Gate:
     def release(self, firing: UUID, request: UUID) -> list[Reservation]:
         """Gives a lease back if the request matches, else nothing; then fills."""
         return _reservations(self._ask(_RELEASE, firing=str(firing), request=str(request))[1])
+
+    def put_back(self, firing: UUID, request: UUID) -> list[Reservation]:
+        """Puts a leased firing back at its place in line, if the request matches; then fills."""
+        return _reservations(self._ask(_PUT_BACK, firing=str(firing), request=str(request))[1])
 
     def withdraw(self, firings: Iterable[UUID]) -> list[Reservation]:
         """Out of the line and out of reservations; leases are left alone. Then fills."""

@@ -28,6 +28,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # poll() counts time that a sleeping machine does not: no wait is longer than this, whatever the deadline.
 _TICK_S = 0.5
+_NEVER = 1e12
 _IDLE_TICK_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 
@@ -220,8 +221,9 @@ class Watch:
     def _heed(self, wire: Wire, message: Mapping[str, Any]) -> None:
         if "ping" in message:
             wire.send({"pong": message["ping"]})
-        if isinstance(later := message.get("deadline"), int | float):
-            self._deadline = max(self._deadline, later)
+        later = message.get("deadline")
+        if isinstance(later, int | float) and self._deadline < later < _NEVER:
+            self._deadline = later
         if "abort" in message:
             self._abort("abort", str(message["abort"]), time.clock_gettime(_CLOCK))
         if "kill" in message:
@@ -240,7 +242,7 @@ class Watch:
             return
         self._keeper = Wire(sock)
         self._poll.register(self._keeper, select.POLLIN)
-        self._keeper.send({"token": self._order["token"], "pid": os.getpid()})
+        self._keeper.send({"token": self._order["token"], "pid": os.getpid(), "about": self._order.get("about", {})})
 
 
 def _ended_child() -> int:

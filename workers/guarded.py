@@ -32,6 +32,7 @@ class Run:
     abort_grace_s: float
     token: int
     keeper: str | None = None
+    about: Mapping[str, str] | None = None  # told to the keeper with the token
 
     def order(self) -> dict[str, Any]:
         return {
@@ -43,6 +44,7 @@ class Run:
             "abort_grace_s": self.abort_grace_s,
             "token": self.token,
             "keeper": self.keeper,
+            "about": dict(self.about or {}),
         }
 
 

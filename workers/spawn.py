@@ -18,10 +18,13 @@ _OOM_SCORE = b"500"
 
 def start(order: Mapping[str, Any], files: list[int]) -> int | dict[str, Any]:
     """The payload's pid, or why it could not be started."""
-    argv, env = order["argv"], order["env"]
+    argv, env, cwd = order["argv"], order["env"], order["cwd"]
     try:
-        if order["cwd"] is not None:
-            os.chdir(order["cwd"])
+        if cwd is not None:
+            os.chdir(cwd)
+    except (OSError, ValueError) as error:
+        return {"refused": f"The working directory {cwd!r} cannot be entered: {error}.", "heals": False}
+    try:
         pid = os.posix_spawn(
             _program(argv[0], env.get("PATH", os.defpath)),
             argv,
@@ -33,7 +36,7 @@ def start(order: Mapping[str, Any], files: list[int]) -> int | dict[str, Any]:
         )
     except (OSError, ValueError) as error:
         healing = isinstance(error, OSError) and error.errno in {errno.EAGAIN, errno.ENOMEM}
-        return {"refused": _refusal(error, argv[0], order["cwd"]), "heals": healing}
+        return {"refused": f"The command {argv[0]!r} cannot be started: {_why(error)}.", "heals": healing}
     finally:
         os.chdir("/")
     _first_to_go(pid)
@@ -51,20 +54,18 @@ def _program(name: str, path: str) -> str:
     raise FileNotFoundError(errno.ENOENT, "not on PATH", name)
 
 
-def _refusal(error: Exception, name: str, cwd: str | None) -> str:
-    if not isinstance(error, OSError):
-        return f"The command {name!r} cannot be started: {error}."
-    if cwd is not None and error.filename == cwd:
-        return f"The working directory {cwd!r} cannot be entered: {error.strerror}."
-    why = {
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return str(error)
+    told = {
         errno.ENOENT: "there is no such program on the target's PATH, or its interpreter is missing",
         errno.EACCES: "it is not an executable file that this worker's user may run",
         errno.ENOEXEC: "it is no program (a script needs a first line such as #!/bin/sh)",
         errno.E2BIG: "arguments and environment together are longer than this system takes",
         errno.EAGAIN: "this worker's user may have no more processes",
         errno.ENOMEM: "there is not enough memory",
-    }.get(error.errno or 0, error.strerror)
-    return f"The command {name!r} cannot be started: {why}."
+    }
+    return told.get(error.errno or 0, str(error))
 
 
 def _first_to_go(pid: int) -> None:

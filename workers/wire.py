@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import select
 import socket
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 _CHUNK = 65_536
 _FILES = 3
+_FILE_SIZE = array.array("i").itemsize
 _SEND_WAIT_MS = 5_000
-# Files must not slip into a payload through an exec that happens between their arrival and a later fcntl.
+# Without it, each file would be inherited by the payload once more. socket.recv_fds() drops its flags.
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -53,12 +55,12 @@ class Wire:
     def receive(self) -> list[dict[str, Any]] | None:
         """The messages that have arrived, perhaps none; None when the other side is gone."""
         try:
-            data, files, _, _ = socket.recv_fds(self._sock, _CHUNK, _FILES, _FLAGS)
+            data, beside, _, _ = self._sock.recvmsg(_CHUNK, socket.CMSG_LEN(_FILES * _FILE_SIZE), _FLAGS)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        self.files += files
+        self.files += [file for *_, files in beside for file in array.array("i", files)]
         if not data:
             return None
         self._rest += data
@@ -75,6 +77,6 @@ class Wire:
 def _parsed(line: bytearray) -> dict[str, Any] | None:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

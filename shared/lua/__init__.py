@@ -35,7 +35,7 @@ class Script:
         self.arguments = _names(_ARGV, text)
         needs = _NEEDS.search(text)
         fragments = "\n".join(_read(f"fragments/{part}") for part in needs[1].split(", ")) if needs else ""
-        behind = list(_ARGV.finditer(text))[0].end()
+        behind = next(_ARGV.finditer(text)).end()
         self.text = f"{text[:behind]}\n{fragments}\n{text[behind:]}"
         self._registered: dict[int, Any] = {}
 

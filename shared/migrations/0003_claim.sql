@@ -3,7 +3,8 @@
 insert into limits (key, cap, updated_by) values ('fleet', 2, 'default');
 insert into slots (limit_key, number) values ('fleet', 1), ('fleet', 2);
 
--- What may start now: queued, its time come, its schedule not paused, its workspace fit to wait for.
+-- What may start now: queued, its time come, its schedule not paused, its workspace fit. A schedule that
+-- does not allow overlap runs one firing at a time; what people ask for by hand does not wait for that.
 create view startable as
   select f.*
     from firings f
@@ -12,7 +13,10 @@ create view startable as
    where f.status = 'queued'
      and (f.not_before is null or f.not_before <= now())
      and w.status in ('online', 'degraded', 'failed')
-     and (s.id is null or s.status = 'active' or f.source in ('manual', 'rerun'));
+     and (s.id is null or f.source in ('manual', 'rerun')
+          or (s.status <> 'paused'
+              and (s.overlap = 'allow'
+                   or not exists (select from firings r where r.schedule_id = s.id and r.status = 'running'))));
 
 -- Claims a firing: a free slot row under every limit, a new token, the attempt, the firing running.
 -- Answers: claimed; gone (not queued, or its request has ended); held (not to start now);
@@ -44,6 +48,9 @@ begin
   if (select e.number from epoch e) <> believed_epoch then
     answer := 'stale'; return;
   end if;
+  -- Two firings of one schedule that runs one at a time are decided one after the other.
+  perform from schedules s
+    where s.id = (select x.schedule_id from firings x where x.id = asked) and s.overlap <> 'allow' for update;
   select * into f from firings where id = asked and status = 'queued' for update;
   if not found then
     answer := 'gone'; return;

@@ -40,12 +40,3 @@ def after_attempt(
         backoff = min(MOST_BACKOFF_S, retry_backoff_s * 2 ** (attempts - 1))
         return Becomes("queued", "requeued", backoff_s=backoff * (0.5 + jitter / 2))
     return Becomes("failed", "failed")
-
-
-def after_interruption(reason: str, *, interruptions: int) -> Becomes:
-    """A deploy interrupted it, or it never started: back in line, uncharged, but not for ever."""
-    if reason == "not_started":
-        return Becomes("queued", "not_started", charged=False)
-    if interruptions < MOST_INTERRUPTIONS:
-        return Becomes("queued", "interrupted", charged=False)
-    return Becomes("queued", "interrupted")

@@ -50,16 +50,17 @@ class Renewed:
     abort_reason: str | None
 
 
-def claim(
-    connection: Postgres,
-    firing: UUID,
-    request: UUID,
-    *,
-    epoch: int,
-    worker: dict[str, Any],
-    celery_id: str | None,
-    lease: timedelta,
-) -> Attempt | Refused:
+@dataclass(frozen=True)
+class Claimer:
+    """Who claims, under which epoch of the gate, and for how long without renewal."""
+
+    worker: dict[str, Any]
+    celery_id: str | None
+    epoch: int
+    lease: timedelta
+
+
+def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Attempt | Refused:
     """One statement: a free slot under every limit, a new token, the attempt, the firing running.
 
     Asked again with the same request it gives the same answer, so that an answer that was lost is found.
@@ -79,10 +80,10 @@ def claim(
         {
             "firing": firing,
             "request": request,
-            "epoch": epoch,
-            "worker": Jsonb(worker),
-            "celery_id": celery_id,
-            "lease": lease,
+            "epoch": by.epoch,
+            "worker": Jsonb(by.worker),
+            "celery_id": by.celery_id,
+            "lease": by.lease,
         },
     ).fetchone()
     assert row is not None

@@ -56,6 +56,4 @@ def finish(connection: Postgres, name: str, outcome: str, counts: dict[str, Any]
 def passes(connection: Postgres) -> list[Pass]:
     """The last pass of every task."""
     with connection.cursor(row_factory=class_row(Pass)) as cursor:
-        return cursor.execute(
-            "select name, ran_at, finished_at, outcome, counts from cadence order by name"
-        ).fetchall()
+        return cursor.execute("select name, ran_at, finished_at, outcome, counts from cadence order by name").fetchall()

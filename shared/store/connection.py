@@ -20,14 +20,14 @@ _TIMEOUTS = {
     "keepalives_interval": "1",
     "keepalives_count": "3",
 }
-_SERVER_TIMEOUTS = "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+_SERVER_TIMEOUTS = (
+    "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+)
 
 
 def connect(database_url: str, *, application: str = "slotbeat") -> Postgres:
     """A connection in autocommit mode; raises psycopg.OperationalError when there is none to be had."""
-    conninfo = make_conninfo(
-        database_url, **_TIMEOUTS, application_name=application, options=_SERVER_TIMEOUTS
-    )
+    conninfo = make_conninfo(database_url, **_TIMEOUTS, application_name=application, options=_SERVER_TIMEOUTS)
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=2)
 
 

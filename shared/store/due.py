@@ -8,13 +8,13 @@ from uuid import UUID
 from psycopg.rows import class_row
 from uuid_utils.compat import uuid7
 
-from shared.store.connection import Postgres
+from shared.store.connection import Postgres, connect
 
 # A schedule is due at the later of next_run_at and deferred_until (the generated column due_at).
 LOCK_DUE = """
     select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
-           s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at,
-           w.native_scheduler as native, w.status as workspace_status, s.alert_after_s,
+           s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
+           w.native_scheduler as native, w.status as workspace_status,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'queued')::int as queued,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
            now() as now
@@ -44,9 +44,9 @@ class DueSchedule:
     end_at: datetime | None
     remaining_runs: int | None
     next_run_at: datetime
+    deferred_until: datetime | None
     native: bool
     workspace_status: str
-    alert_after_s: int | None
     queued: int
     running: int
     now: datetime
@@ -140,3 +140,15 @@ def seconds_to_next(connection: Postgres) -> float | None:
         """
     ).fetchone()
     return None if row is None else row[0]
+
+
+def listen(database_url: str) -> Postgres:
+    """A connection of its own that hears of schedules that were added, edited, paused or resumed."""
+    connection = connect(database_url, application="slotbeat beat listens")
+    connection.execute("listen slotbeat_schedules")
+    return connection
+
+
+def wait_for_edit(listener: Postgres, timeout_s: float) -> bool:
+    """Waits until some schedule changed, or for so long; whether one changed."""
+    return any(True for _ in listener.notifies(timeout=timeout_s, stop_after=1))

@@ -26,9 +26,7 @@ class FiringEvent:
     data: dict[str, Any]
 
 
-def add(
-    connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[int, str, dict[str, Any]]]
-) -> None:
+def add(connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
     """Writes (seq, kind, data) in one statement, and lets go of what is older than the newest KEEP."""
     connection.execute(
         """

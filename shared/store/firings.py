@@ -34,9 +34,7 @@ class New:
     nominal_at: datetime
 
 
-def add_due(
-    connection: Postgres, made: Sequence[New], *, max_turns: int | None, max_run_seconds: int
-) -> list[InLine]:
+def add_due(connection: Postgres, made: Sequence[New], *, max_turns: int | None, max_run_seconds: int) -> list[InLine]:
     """Makes firings of occurrences, in one statement; an occurrence that has one already makes none.
 
     Prompt, target and the rest are copied as they are now; the arguments are the defaults of the settings.
@@ -137,6 +135,29 @@ def startable_among(connection: Postgres, ids: Sequence[UUID]) -> list[InLine]:
             """,
             [list(ids)],
         ).fetchall()
+
+
+def startable_of(connection: Postgres, schedule: UUID) -> list[InLine]:
+    """Queued firings of a schedule that may start now: those that waited for another one of it to end."""
+    with connection.cursor(row_factory=class_row(InLine)) as cursor:
+        return cursor.execute(
+            """
+            select id, workspace_id, lane, line_no, priority, forced, title from startable
+             where schedule_id = %s order by line_no limit 1
+            """,
+            [schedule],
+        ).fetchall()
+
+
+def unfinished(connection: Postgres, schedules: Sequence[UUID]) -> list[UUID]:
+    """Firings of some schedules that wait or run."""
+    if not schedules:
+        return []
+    rows = connection.execute(
+        "select id from firings where schedule_id = any(%s) and status in ('queued', 'running') order by id",
+        [list(schedules)],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,7 @@ def _refuse_strangers(known: dict[str, str]) -> None:
         if name not in own:
             raise SchemaMismatch(f"the database is newer than this code (it has {name}): upgrade slotbeat")
         if own[name] != checksum:
-            raise SchemaMismatch(
-                f"migration {name} was edited after it was applied: restore the released file"
-            )
+            raise SchemaMismatch(f"migration {name} was edited after it was applied: restore the released file")
 
 
 def _apply(connection: Postgres, name: str, content: bytes, known: dict[str, str]) -> bool:
@@ -61,9 +59,7 @@ def _apply(connection: Postgres, name: str, content: bytes, known: dict[str, str
         return False
     with connection.transaction():
         connection.execute(content)
-        connection.execute(
-            "insert into schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(content)]
-        )
+        connection.execute("insert into schema_migrations (name, checksum) values (%s, %s)", [name, _checksum(content)])
     event("migration.applied", name=name)
     return True
 

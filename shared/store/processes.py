@@ -35,6 +35,11 @@ def installation(connection: Postgres) -> UUID:
     return row[0]
 
 
+def ping(connection: Postgres) -> None:
+    """Whether Postgres answers; raises psycopg.Error when it does not."""
+    connection.execute("select 1")
+
+
 def sign(connection: Postgres, values: dict[str, Any]) -> None:
     """A sign of life: id, kind, node, boot_id, pid, pid_start, capacity and further facts."""
     connection.execute(

@@ -194,14 +194,16 @@ def add_metrics(connection: Postgres, ended: Ended, values: dict[str, Any]) -> N
         """
         insert into schedule_firing_metrics (
           firing_id, schedule_id, workspace_id, fired_at, slot_claimed_at, completed_at, slot_wait_ms, duration_ms,
-          turn_count, max_turns_at_firing, event_loop_lag_ms, peak_rss_mb, interactive_streams,
+          turn_count, max_turns_at_firing, event_loop_lag_ms, peak_rss_mb,
           concurrent_firings, failure_reason)
         values (
           %(firing_id)s, %(schedule_id)s, %(workspace_id)s, %(nominal_at)s, %(claimed_at)s, now(),
           greatest(0, extract(epoch from %(claimed_at)s - %(queued_at)s) * 1000)::bigint,
           (extract(epoch from now() - %(claimed_at)s) * 1000)::bigint,
-          %(turn_count)s, %(max_turns)s, %(event_loop_lag_ms)s, %(peak_rss_mb)s, %(interactive_streams)s,
-          %(concurrent)s, %(failure_reason)s)
+          %(turn_count)s, %(max_turns)s,
+          (select (p.facts ->> 'lag_ms')::real from processes p join attempts a on a.worker ->> 'id' = p.id
+            where a.token = %(token)s),
+          %(peak_rss_mb)s, %(concurrent)s, %(failure_reason)s)
         on conflict (firing_id) do nothing
         """,
         {**vars(ended), **values},

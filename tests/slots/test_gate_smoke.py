@@ -50,9 +50,7 @@ def admission(database_url, redis_url, monkeypatch):
 
 def test_way(admission):
     c = admission.database.connection()
-    w = add_workspace(
-        c, dict(name="w", status="online", native_scheduler=False, health_url=None, restart_url=None)
-    )
+    w = add_workspace(c, dict(name="w", status="online", native_scheduler=False, health_url=None, restart_url=None))
     admission.ask(lambda g: g.renew("w1", 4, 60000, []))
     deed = activity.Deed("run", "me", {})
     fs = [by_hand(w) for _ in range(4)]
@@ -63,25 +61,9 @@ def test_way(admission):
     assert admission.run_now(by_hand(w), deed, queue=False) == Full("fleet", False)
     r = uuid4()
     assert admission.gate.claim(fs[0].id, r, "w1", 60000) == "LEASED"
-    a = attempts.claim(
-        c,
-        fs[0].id,
-        r,
-        epoch=admission.gate.epoch,
-        worker={"id": "w1"},
-        celery_id=None,
-        lease=timedelta(seconds=60),
-    )
+    a = attempts.claim(c, fs[0].id, r, attempts.Claimer({"id": "w1"}, None, admission.gate.epoch, timedelta(seconds=60)))
     assert isinstance(a, attempts.Attempt), a
-    again = attempts.claim(
-        c,
-        fs[0].id,
-        r,
-        epoch=admission.gate.epoch,
-        worker={"id": "w1"},
-        celery_id=None,
-        lease=timedelta(seconds=60),
-    )
+    again = attempts.claim(c, fs[0].id, r, attempts.Claimer({"id": "w1"}, None, admission.gate.epoch, timedelta(seconds=60)))
     assert again.token == a.token
     assert [x.token for x in attempts.renew(c, [a.token], timedelta(seconds=60))] == [a.token]
     with c.transaction():

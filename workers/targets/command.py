@@ -14,6 +14,7 @@ from shared.rules.reasons import Reason
 from workers import oom
 from workers.guarded import Gone, Payload, Run, guarded
 from workers.guards import Guards
+from workers.outcome import Outcome
 from workers.targets.events import ADAPTERS
 from workers.targets.output import Lines, Tail
 from workers.targets.tally import BATCH_S, OnEvents, Tally
@@ -23,6 +24,8 @@ _TICK_S = 0.5
 # What may still be in the pipes when nobody is left to write: a pipe holds at most a megabyte.
 _LAST_READS = 32
 _LONGEST_ERROR = 4_000
+# Of what a firing's row keeps; all that was said is in its events.
+LONGEST_RESULT = 64 * 1024
 # What a program needs to find itself; everything else of the worker's, its secrets above all, stays behind.
 _INHERITED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL"})
 
@@ -38,6 +41,7 @@ class Terms:
     token: int
     keeper: str | None = None
     max_turns: int | None = None
+    about: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,7 @@ class Ended:
     peak_rss_mb: float | None
 
 
-def environment(
-    worker: Mapping[str, str], target: Mapping[str, str], variables: Mapping[str, str]
-) -> dict[str, str]:
+def environment(worker: Mapping[str, str], target: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     """All that the payload sees; the later wins, so that no target can give itself another token."""
     ours = {name: value for name, value in worker.items() if name in _INHERITED or name.startswith("LC_")}
     return {**ours, **target, **variables}
@@ -90,6 +92,7 @@ def _order(target: Mapping[str, Any], terms: Terms) -> Run:
         abort_grace_s=terms.abort_grace_s,
         token=terms.token,
         keeper=terms.keeper,
+        about=terms.about,
     )
 
 
@@ -233,3 +236,19 @@ def _how(gone: Gone) -> str:
     with suppress(ValueError):
         return f"Killed by {signal.Signals(gone.signal).name}"
     return f"Killed by signal {gone.signal}"
+
+
+def execute(target: Mapping[str, Any], prompt: str, terms: Terms, guards: Guards, on_events: OnEvents) -> Outcome:
+    """The target kind `command`: runs it, and says how it ended."""
+    ended = run(target, prompt, terms, guards, on_events)
+    return Outcome(
+        reason=ended.reason,
+        error=ended.error,
+        exit_code=ended.exit_code if ended.signal is None else -ended.signal,
+        result=(ended.result if ended.result is not None else ended.output_tail)[-LONGEST_RESULT:],
+        turns=ended.turns,
+        input_tokens=ended.input_tokens or None,
+        output_tokens=ended.output_tokens or None,
+        cost_micros=ended.cost_micros or None,
+        peak_rss_mb=ended.peak_rss_mb,
+    )

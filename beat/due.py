@@ -1,0 +1,161 @@
+"""One transaction: lock due schedules, make their firings and skips, advance; then into the line."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from uuid_utils.compat import uuid7
+
+from shared.admission import Admission
+from shared.events import event, trouble
+from shared.rules.cron import parse_cron
+from shared.rules.jitter import jitter
+from shared.rules.missed import ScheduleFacts, due_now
+from shared.rules.overlap import ReplaceRunning, Skip, admit
+from shared.rules.reasons import Reason, SkipReason
+from shared.settings import Settings
+from shared.store import activity, alerts, due, firings
+from shared.store.attempts import request_abort
+from shared.store.connection import Postgres
+
+
+@dataclass
+class Decided:
+    """What one tick writes."""
+
+    made: list[firings.New] = field(default_factory=list)
+    skips: list[due.NewSkip] = field(default_factory=list)
+    steps: list[due.Advance] = field(default_factory=list)
+    replaced: list[due.DueSchedule] = field(default_factory=list)
+    broken: list[tuple[due.DueSchedule, Exception]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """One tick: schedules seen, firings made, and whether there may be more due right now."""
+
+    schedules: int
+    made: int
+    more: bool
+
+
+def tick(admission: Admission, settings: Settings) -> Ticked:
+    """Makes firings of what is due; any number of beats may do it at once, they share the work.
+
+    A crash before the commit leaves everything due; a crash after it leaves queued firings, which the
+    reconciler offers.
+    """
+    with admission.database.transaction() as connection:
+        locked = due.lock_due(connection, settings.tick_batch)
+        if not locked:
+            return Ticked(0, 0, more=False)
+        decided = decide(locked)
+        in_line = _write(connection, decided, settings)
+        cancelled, aborting = _replace(connection, decided)
+    if cancelled:
+        admission.withdraw(cancelled)
+    for firing, request in aborting:
+        admission.tell_abort(firing, request, Reason.REPLACED)
+    admission.offer(in_line)
+    event("beat.ticked", schedules=len(locked), made=len(in_line), skipped=len(decided.skips))
+    return Ticked(len(locked), len(in_line), more=len(locked) == settings.tick_batch)
+
+
+def decide(locked: list[due.DueSchedule]) -> Decided:
+    """What becomes of each due schedule; one that cannot be decided stops nobody else."""
+    decided = Decided()
+    for schedule in locked:
+        try:
+            _decide_one(schedule, decided)
+        except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
+            decided.broken.append((schedule, error))
+    return decided
+
+
+def _decide_one(schedule: due.DueSchedule, decided: Decided) -> None:
+    found = due_now(_facts(schedule), schedule.now)
+    skips = [due.NewSkip(schedule.id, it.first_at, it.last_at, it.count, it.reason) for it in found.skips]
+    fire = list(found.fire)
+    refusal = _refusal(schedule)
+    if refusal is None and fire:
+        refusal = _overlap(schedule, decided)
+    if refusal is not None and fire:
+        skips.append(due.NewSkip(schedule.id, fire[0], fire[-1], len(fire), refusal))
+        fire = []
+    made = [firings.New(uuid7(), schedule.id, moment) for moment in fire]
+    following = found.next_run_at if made or not found.fire else found.next_if_refused
+    decided.steps.append(due.Advance(schedule.id, following, len(made)))
+    decided.made += made
+    decided.skips += skips
+
+
+def _facts(schedule: due.DueSchedule) -> ScheduleFacts:
+    return ScheduleFacts(
+        next_run_at=schedule.next_run_at,
+        cron=None if schedule.cron is None else parse_cron(schedule.cron),
+        zone=ZoneInfo(schedule.timezone),
+        missed=schedule.missed,
+        overlap=schedule.overlap,
+        start_deadline_s=schedule.start_deadline_s,
+        jitter=jitter(schedule.id, schedule.jitter_s),
+        start_at=schedule.start_at,
+        end_at=schedule.end_at,
+        remaining_runs=schedule.remaining_runs,
+        deferred_until=schedule.deferred_until,
+    )
+
+
+def _refusal(schedule: due.DueSchedule) -> SkipReason | None:
+    if schedule.native:
+        return SkipReason.NATIVE
+    return SkipReason.WORKSPACE if schedule.workspace_status == "removed" else None
+
+
+def _overlap(schedule: due.DueSchedule, decided: Decided) -> SkipReason | None:
+    match admit(schedule.overlap, schedule.queued, schedule.running):
+        case Skip(reason):
+            return reason
+        case ReplaceRunning():
+            decided.replaced.append(schedule)
+        case _:
+            pass
+    return None
+
+
+def _write(connection: Postgres, decided: Decided, settings: Settings) -> list[firings.InLine]:
+    in_line: list[firings.InLine] = []
+    if decided.made:
+        in_line = firings.add_due(
+            connection, decided.made, max_turns=settings.max_turns, max_run_seconds=settings.max_run_seconds
+        )
+    if decided.skips:
+        due.add_skips(connection, decided.skips)
+    if decided.steps:
+        due.advance(connection, decided.steps)
+    for schedule, error in decided.broken:
+        _set_aside(connection, schedule, error)
+    return in_line
+
+
+def _set_aside(connection: Postgres, schedule: due.DueSchedule, error: Exception) -> None:
+    why = f"its next occurrence cannot be computed: {error}"
+    due.quarantine(connection, schedule.id, why)
+    about = {"workspace": schedule.workspace_id, "schedule": schedule.id}
+    activity.add(connection, activity.Deed("auto_paused", "slotbeat", {"reason": "quarantined", "why": why}, **about))
+    alerts.add(connection, "quarantined", f"{schedule.name} was set aside", why, **about)
+    trouble("schedule.quarantined", error, schedule=schedule.id)
+
+
+def _replace(connection: Postgres, decided: Decided) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
+    """Cancels what waits and asks what runs to end, of schedules whose new firing takes its place."""
+    cancelled: list[UUID] = []
+    aborting: list[tuple[UUID, UUID]] = []
+    made = {it.id for it in decided.made}
+    for firing in firings.unfinished(connection, [it.id for it in decided.replaced]):
+        if firing in made:
+            continue
+        if firings.cancel_queued(connection, firing, Reason.REPLACED):
+            cancelled.append(firing)
+        elif (asked := request_abort(connection, firing, Reason.REPLACED)) is not None:
+            aborting.append((firing, asked[0]))
+    return cancelled, aborting

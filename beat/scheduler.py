@@ -1,0 +1,121 @@
+"""The scheduler class that Celery beat runs: tick, contain what goes wrong, sleep until the next due moment."""
+
+import os
+import socket
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from celery.beat import Scheduler as CeleryScheduler
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from beat.cadence import timetable
+from beat.due import Ticked, tick
+from shared import celery_app, settings
+from shared.admission import Admission
+from shared.clock import monotonic
+from shared.events import event, trouble
+from shared.store import due, processes
+from shared.store import settings as settings_table
+from shared.store.connection import Database, Postgres
+
+# Nothing wakes beat when a clock reaches a moment that was edited while LISTEN was down; this does.
+LONGEST_SLEEP_S = 1.0
+AFTER_TROUBLE_S = 1.0
+SETTINGS_GOOD_FOR_S = 3.0
+SIGN_EVERY_S = 5.0
+
+
+class Scheduler(CeleryScheduler):
+    """Beat with its schedules in Postgres. Any number may run: rows, not leaders, divide the work."""
+
+    def setup_schedule(self) -> None:
+        """Celery's hook before the first tick. Connections are made there, so that beat starts without them."""
+        self.where = settings.addresses()
+        self.database = Database(self.where.database_url, application="slotbeat beat")
+        self.settings = settings.read()
+        self.admission = Admission(self.database, self.where, self.settings, self.app)
+        self.listener: Postgres | None = None
+        self.last: dict[str, float] = {}
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """One pass; it has slept already when it returns, so that a notification can wake it."""
+        try:
+            self._read_settings()
+            ticked = tick(self.admission, self.settings)
+            self._send_maintenance()
+            self._sign()
+            if not ticked.more:
+                self._sleep(ticked)
+        except (psycopg.Error, RedisError, OperationalError, OSError) as error:
+            trouble("beat.trouble", error)
+            self._forget_listener()
+            return AFTER_TROUBLE_S
+        return 0.0
+
+    def _is_time(self, what: str, every_s: float) -> bool:
+        now = monotonic()
+        if now - self.last.get(what, float("-inf")) < every_s:
+            return False
+        self.last[what] = now
+        return True
+
+    def _read_settings(self) -> None:
+        if self._is_time("settings", SETTINGS_GOOD_FOR_S):
+            self.settings = settings.read(table=settings_table.load(self.database.connection()))
+
+    def _send_maintenance(self) -> None:
+        """Every beat sends; the tasks take turns by a row, so that several beats make no more passes."""
+        for task, every_s in timetable(self.settings).items():
+            if self._is_time(task, every_s):
+                celery_app.publish_maintenance(self.app, task)
+
+    def _sign(self) -> None:
+        if self._is_time("sign", SIGN_EVERY_S):
+            node = f"beat@{socket.gethostname()}"
+            facts = {
+                "id": f"{node}:{os.getpid()}",
+                "kind": "beat",
+                "node": node,
+                "boot_id": "",
+                "pid": os.getpid(),
+            }
+            processes.sign(self.database.connection(), {**facts, "pid_start": 0, "capacity": 0})
+
+    def _sleep(self, ticked: Ticked) -> None:
+        """Until the next due moment, at most a second, or until a schedule is added or edited."""
+        listener = self._listen()
+        left = due.seconds_to_next(self.database.connection())
+        # A schedule that is due but locked by another beat's tick is no reason for a hot loop.
+        shortest = 0.0 if ticked.schedules else 0.02
+        pause = LONGEST_SLEEP_S if left is None else min(LONGEST_SLEEP_S, max(shortest, left))
+        for task, every_s in timetable(self.settings).items():
+            pause = min(pause, max(0.0, self.last.get(task, 0.0) + every_s - monotonic()))
+        if pause > 0:
+            due.wait_for_edit(listener, pause)
+
+    def _listen(self) -> Postgres:
+        if self.listener is None or self.listener.closed:
+            self.listener = due.listen(self.where.database_url)
+        return self.listener
+
+    def _forget_listener(self) -> None:
+        if self.listener is not None:
+            with suppress(psycopg.Error):
+                self.listener.close()
+            self.listener = None
+
+    def sync(self) -> None:
+        """Celery's hook at the end: nothing is kept in this process that could be lost."""
+
+    def close(self) -> None:
+        """Celery's hook when beat stops."""
+        self._forget_listener()
+        self.database.close()
+        event("beat.stopped")
+
+    @property
+    def info(self) -> str:
+        """What beat's banner says."""
+        return "    . schedules -> Postgres"

@@ -1,0 +1,105 @@
+"""A small fleet of real processes for a test: workers, beats, and hands to give them work."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from shared.admission import Admission
+from shared.celery_app import make_app
+from shared.settings import Settings, addresses
+from shared.store import workspaces
+from shared.store.connection import Database
+from tests.running import Start, Started
+from tests.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+# Everything forty times as quick as in production; the order of the clocks is the same.
+QUICK = {
+    "SLOTBEAT_LEASE_SECONDS": "1.5",
+    "SLOTBEAT_REAP_EVERY_S": "0.25",
+    "SLOTBEAT_REAP_GRACE_S": "0.4",
+    "SLOTBEAT_RECONCILE_EVERY_S": "0.5",
+    "SLOTBEAT_ABORT_GRACE_S": "0.5",
+    "SLOTBEAT_EXIT_GRACE_S": "3",
+}
+
+
+@dataclass
+class Fleet:
+    """What a test holds in its hands."""
+
+    database: Database
+    admission: Admission
+    environment: dict[str, str]
+    begin: Start
+    started: list[Started] = field(default_factory=list)
+
+    def worker(self, name: str = "w1", *options: str, concurrency: int = 4) -> Started:
+        node = f"{name}@test"
+        argv = ["python", "-m", "celery", "-A", "workers", "worker", "-n", node, "-l", "info"]
+        made = self.begin(*argv, "-c", str(concurrency), *options, env=self.environment, cwd=ROOT)
+        self.started.append(made)
+        return made
+
+    def beat(self) -> Started:
+        made = self.begin("python", "-m", "celery", "-A", "beat", "beat", "-l", "info", env=self.environment, cwd=ROOT)
+        self.started.append(made)
+        return made
+
+    def workspace(self, name: str = "here", **over: Any) -> UUID:
+        values = {"status": "online", "native_scheduler": False, "health_url": None, "restart_url": None}
+        return workspaces.add(self.database.connection(), {"name": name, **values, **over})
+
+    def schedule(self, workspace: UUID, name: str, argv: list[str], **over: Any) -> UUID:
+        """Due at once, then at midnight on New Year's Eve, unless told otherwise."""
+        made = uuid7()
+        values = {"cron": "0 0 31 12 *", "status": "active", "prompt": "", "due_in_s": 0.0, **over}
+        due_in_s = values.pop("due_in_s")
+        target = values.pop("target", {"kind": "command", "argv": argv})
+        columns = {"id": made, "workspace_id": workspace, "name": name, "target": Jsonb(target), **values}
+        listed = ", ".join(columns)
+        asked = ", ".join(f"%({it})s" for it in columns)
+        self.database.connection().execute(
+            f"insert into schedules ({listed}, next_run_at)"  # pyright: ignore[reportArgumentType]
+            f" values ({asked}, now() + %(due_in)s)",
+            {**columns, "due_in": timedelta(seconds=due_in_s)},
+        )
+        return made
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        return self.database.connection().execute(query, values).fetchall()  # pyright: ignore[reportArgumentType]
+
+    def ended(self, count: int = 1, timeout_s: float = 30) -> list[Any]:
+        """Waits until so many firings have ended; their title, status and reason, by title."""
+        query = (
+            "select title, status, failure_reason from firings"
+            " where status in ('completed', 'failed', 'cancelled') order by title, number"
+        )
+        try:
+            until(lambda: len(self.rows(query)) >= count, timeout_s)
+        except AssertionError:
+            told = "\n".join(it.text[-6000:] for it in self.started)
+            raise AssertionError(f"{self.rows('select title, status, error from firings')}\n{told}") from None
+        return self.rows(query)
+
+
+@pytest.fixture
+def fleet(database_url: str, redis_url: str, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **QUICK}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    database = Database(database_url)
+    app = make_app("tests")
+    admission = Admission(database, addresses(), Settings(lease_seconds=1.5), app)
+    yield Fleet(database, admission, {**os.environ, **environment}, start)
+    admission.gate.redis.close()
+    app.close()
+    database.close()

@@ -1,0 +1,74 @@
+"""What a worker starts beside Celery's own parts: the keeper, and the count of its room."""
+
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.exceptions import ImproperlyConfigured
+
+from shared.celery_app import FIRINGS, MAINTENANCE
+from workers import room, station
+from workers.keeper import Keeper
+
+
+class Keeping(bootsteps.StartStopStep):
+    """Runs the keeper in Celery's main process, from before the first message to after the last payload."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self.keeper: Keeper | None = None
+
+    def start(self, worker: Any) -> None:
+        """Celery's hook: the pool has been forked, no message has been fetched."""
+        queues = set(worker.app.amqp.queues.consume_from)
+        _refuse_too_small(queues, worker)
+        own = station.station(worker.app)
+        own.database.close()  # the keeper's thread has its own connection, and so has each child
+        keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
+        room.use(room.Room(lambda: capacity(queues, worker), keeper.may_claim))
+        keeper.start()
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002
+        """Celery's hook: the pool has ended, and with it every payload."""
+        if self.keeper is not None:
+            self.keeper.stop()
+            self.keeper = None
+        room.use(None)
+        station.close()
+
+    terminate = stop
+
+
+def capacity(queues: set[str], worker: Any) -> int:
+    """How many firings this worker may execute at once.
+
+    One that serves maintenance too keeps a process for it: firings of twenty minutes must not starve the
+    reaper.
+    """
+    if FIRINGS not in queues:
+        return 0
+    processes = getattr(worker.pool, "num_processes", 1)
+    return processes - 1 if MAINTENANCE in queues else processes
+
+
+def _refuse_too_small(queues: set[str], worker: Any) -> None:
+    if {FIRINGS, MAINTENANCE} <= queues and capacity(queues, worker) < 1:
+        raise ImproperlyConfigured(
+            "a worker with one process cannot serve both queues, for a long firing would starve the reaper: "
+            "start it with --concurrency 2 or more, or start two workers, one with -Q firings and one with "
+            "-Q maintenance"
+        )
+
+
+def keeper_of(worker: Any) -> Keeper | None:
+    """The running keeper of a Celery worker, for remote control."""
+    for step in getattr(worker, "steps", []):
+        if isinstance(step, Keeping):
+            return step.keeper
+    return None
+
+
+def install(app: Celery) -> None:
+    """Adds the steps to an app's workers."""
+    app.steps["worker"].add(Keeping)

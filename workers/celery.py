@@ -1,0 +1,31 @@
+"""The Celery app that `celery -A workers worker` finds: queues, who works, how much at once."""
+
+from typing import Any
+
+from celery import signals
+
+from shared.celery_app import make_app
+from workers import bootsteps, station
+from workers.identity import this_worker
+
+app = make_app("slotbeat.workers")
+app.conf.imports = ("workers.tasks", "workers.control")
+app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
+bootsteps.install(app)
+
+
+@signals.celeryd_init.connect(weak=False)
+def _on_init(sender: str | None = None, **_: Any) -> None:
+    # In the main process, before the pool is forked: the children inherit who they work for.
+    station.be(this_worker(sender))
+
+
+@signals.worker_process_init.connect(weak=False)
+def _on_child(**_: Any) -> None:
+    # Connections and a spare guard before the first firing, not with it.
+    station.station(app).guards.prepare()
+
+
+@signals.worker_process_shutdown.connect(weak=False)
+def _on_child_end(**_: Any) -> None:
+    station.close()

@@ -1,0 +1,217 @@
+"""The outcome, written once: state, streaks, metrics, activity, alerts, in one transaction."""
+
+import random
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from shared.events import event
+from shared.rules import streaks
+from shared.rules.cron import next_after, parse_cron
+from shared.rules.endings import MOST_INTERRUPTIONS, Becomes, after_attempt
+from shared.rules.reasons import Reason
+from shared.settings import Settings
+from shared.store import activity, alerts, attempts, settlement
+from shared.store.connection import Database, Postgres
+from workers.outcome import INTERRUPTED, NOT_STARTED, Outcome
+
+Answer = Literal["ok", "already", "fenced"]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The answer, and the firing's status when this call wrote it."""
+
+    answer: Answer
+    status: str | None = None
+
+
+def settle(database: Database, token: int, outcome: Outcome, settings: Settings) -> Settled:
+    """Ends an attempt by its token; may be repeated, when the answer to a COMMIT was lost.
+
+    `already`: this attempt had ended so before. `fenced`: it was ended by somebody else, and what it
+    reports is kept on the attempt for people to read, and changes nothing.
+    """
+    with database.transaction() as connection:
+        ended = settlement.lock_ending(connection, token)
+        if ended is None:
+            return Settled("fenced")
+        if not ended.live:
+            return _too_late(connection, ended, outcome)
+        outcome = _last_resort(ended, outcome)
+        becomes = _becomes(ended, outcome)
+        settlement.end_attempt(connection, ended, _ending(becomes, outcome))
+        if becomes.status != "queued":
+            _write_the_rest(connection, ended, outcome, becomes.status, settings)
+    event(
+        "firing.settled",
+        firing=ended.firing_id,
+        schedule=ended.schedule_id,
+        token=token,
+        status=becomes.status,
+        reason=outcome.reason,
+        by=outcome.by,
+    )
+    return Settled("ok", becomes.status)
+
+
+def _too_late(connection: Postgres, ended: settlement.Ended, outcome: Outcome) -> Settled:
+    would = _becomes(ended, _last_resort(ended, outcome))
+    if ended.outcome == would.outcome:
+        return Settled("already")
+    attempts.keep_late_result(connection, ended.token, {k: v for k, v in asdict(outcome).items() if v is not None})
+    event("firing.fenced", firing=ended.firing_id, token=ended.token, outcome=ended.outcome, late=would.outcome)
+    return Settled("fenced")
+
+
+def _last_resort(ended: settlement.Ended, outcome: Outcome) -> Outcome:
+    """Deploys interrupt a firing for nothing only so often; after that it counts as lost."""
+    if outcome.reason == INTERRUPTED and ended.interrupted_count >= MOST_INTERRUPTIONS:
+        return replace(outcome, reason=Reason.WORKER_LOST)
+    return outcome
+
+
+def _becomes(ended: settlement.Ended, outcome: Outcome) -> Becomes:
+    if outcome.reason == INTERRUPTED:
+        return Becomes("queued", "interrupted", charged=False)
+    if outcome.reason == NOT_STARTED:
+        return Becomes("queued", "not_started", charged=False)
+    return after_attempt(
+        outcome.reason,
+        attempts=ended.attempt_count,
+        most_attempts=ended.max_attempts,
+        retry_backoff_s=ended.retry_backoff_s,
+        jitter=random.random(),
+    )
+
+
+def _ending(becomes: Becomes, outcome: Outcome) -> settlement.Ending:
+    told = {k: v for k, v in asdict(outcome).items() if k not in ("reason", "by")}
+    reason = None if outcome.reason in (INTERRUPTED, NOT_STARTED) else outcome.reason
+    return settlement.Ending(
+        status=becomes.status,
+        outcome=becomes.outcome,
+        reason=reason,
+        charged=becomes.charged,
+        backoff_s=becomes.backoff_s,
+        **told,
+    )
+
+
+def _write_the_rest(
+    connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str, settings: Settings
+) -> None:
+    turns = max(ended.turns, outcome.turns or 0)
+    settlement.add_metrics(
+        connection,
+        ended,
+        {"turn_count": turns, "peak_rss_mb": outcome.peak_rss_mb, "failure_reason": outcome.reason},
+    )
+    _log(connection, ended, outcome, status, turns)
+    if ended.schedule_id is not None:
+        _write_back(connection, ended, outcome, turns, settings)
+    if status == "failed" and ended.max_attempts > 1:
+        alerts.add(
+            connection,
+            "failed_after_last_attempt",
+            f"{ended.title} failed after {ended.attempt_count} attempts",
+            f"{outcome.reason}: {outcome.error or ''}",
+            workspace=ended.workspace_id,
+            schedule=ended.schedule_id,
+            firing=ended.firing_id,
+        )
+
+
+def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str, turns: int) -> None:
+    body: dict[str, Any] = {
+        "schedule_id": None if ended.schedule_id is None else str(ended.schedule_id),
+        "firing_id": str(ended.firing_id),
+        "nominal_at": ended.nominal_at.isoformat(),
+        "source": ended.source,
+        "attempt": ended.attempt_count,
+        "turns": turns,
+        "reason": outcome.reason,
+    }
+    activity.add(
+        connection,
+        activity.Deed(
+            type="cron_run",
+            actor=outcome.by,
+            body=body,
+            status=_LAST_STATUS[status],
+            error=outcome.error,
+            workspace=ended.workspace_id,
+            schedule=ended.schedule_id,
+            firing=ended.firing_id,
+            duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
+        ),
+    )
+
+
+_LAST_STATUS = {"completed": "ok", "failed": "error", "cancelled": "cancelled"}
+
+
+def _write_back(
+    connection: Postgres, ended: settlement.Ended, outcome: Outcome, turns: int, settings: Settings
+) -> None:
+    ran_for = ended.now - ended.claimed_at
+    after = streaks.after_firing(
+        streaks.Streaks(ended.failure_streak or 0, ended.turn_budget_breach_streak or 0, ended.near_lease_streak or 0),
+        streaks.Ended(
+            reason=None if outcome.reason is None else Reason(outcome.reason),
+            at=ended.now,
+            ran_for=ran_for,
+            lease=timedelta(seconds=ended.max_run_seconds),
+        ),
+        _grace_until(ended),
+        streaks.Thresholds(
+            failures_to_pause=settings.failure_streak_limit, breaches_to_pause=settings.breach_streak_limit
+        ),
+    )
+    duration_ms = round(ran_for.total_seconds() * 1000)
+    settlement.write_back(
+        connection,
+        ended.schedule_id,  # pyright: ignore[reportArgumentType] the caller has looked
+        {
+            "last_status": _LAST_STATUS[after_status(outcome.reason)],
+            "error": outcome.error,
+            "reason": outcome.reason,
+            "turns": turns,
+            "failure_streak": after.streaks.failures,
+            "breach_streak": after.streaks.breaches,
+            "near_lease_streak": after.streaks.near_lease,
+            "avg_turns": streaks.next_average(ended.avg_turns_per_firing, turns),
+            "avg_duration_ms": streaks.next_average(ended.avg_duration_ms, duration_ms),
+        },
+    )
+    _tell(connection, ended, after)
+
+
+def after_status(reason: str | None) -> str:
+    """The status of a firing that ended for good with this reason."""
+    return after_attempt(reason, attempts=1, most_attempts=1, retry_backoff_s=0, jitter=0).status
+
+
+def _grace_until(ended: settlement.Ended) -> Any:
+    if ended.max_turns_set_at is None or ended.cron is None or ended.timezone is None:
+        return None
+    first = next_after(parse_cron(ended.cron), ZoneInfo(ended.timezone), ended.max_turns_set_at)
+    return streaks.edit_grace_until(ended.max_turns_set_at, first)
+
+
+def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome) -> None:
+    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
+    for warning in after.warnings:
+        alerts.add(connection, warning.value, f"{ended.title}: {warning.value}", streaks.WORDS[warning], **about)
+        activity.add(connection, activity.Deed("warned", "slotbeat", {"warning": warning.value}, **about))
+    if after.pause is None or ended.schedule_id is None:
+        return
+    counts = after.streaks
+    count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
+    note = f"{count} in a row: {after.pause.value}"
+    if settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note):
+        deed = activity.Deed("auto_paused", "slotbeat", {"reason": after.pause.value, "streak": count}, **about)
+        activity.add(connection, deed)
+        alerts.add(connection, "auto_paused", f"{ended.title} was paused", note, **about)
+        event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
