@@ -1,9 +1,11 @@
 """What the tests of the guard share."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -16,9 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Scene(Protocol):
-    def __call__(
-        self, *words: str, user: int | None = None, python: str = sys.executable
-    ) -> subprocess.Popen[str]: ...
+    def __call__(self, *words: str, user: int | None = None, python: str = sys.executable) -> subprocess.Popen[str]: ...
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def scene() -> Iterator[Scene]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
             user=user,
             group=user,
             extra_groups=None if user is None else [],
@@ -51,5 +52,6 @@ def scene() -> Iterator[Scene]:
 
     yield begin
     for process in begun:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # a forked child of its own, too
         process.communicate()

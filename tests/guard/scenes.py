@@ -109,9 +109,7 @@ def argv(kind: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", PRELUDE + KINDS[kind]]
 
 
-def a_run(
-    words: list[str], deadline_s: float = LATE_S, run_s: float = LATE_S, grace_s: float = GRACE_S
-) -> Run:
+def a_run(words: list[str], deadline_s: float = LATE_S, run_s: float = LATE_S, grace_s: float = GRACE_S) -> Run:
     now = boottime()
     env = {"PATH": os.environ.get("PATH", os.defpath), "SLOTBEAT_INSTALLATION": INSTALLATION}
     return Run(words, env, "/", now + deadline_s, now + run_s, grace_s, token=7)

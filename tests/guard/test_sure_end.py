@@ -100,7 +100,7 @@ def test_a_payload_that_ends_in_its_grace_ends_in_its_own_way(guards: Guards) ->
 
 def test_who_asked_first_is_the_cause(guards: Guards) -> None:
     with guarded(guards) as payload:
-        payload.start(a_run(argv("deaf to signals"), run_s=2, grace_s=60, deadline_s=3))
+        payload.start(a_run(argv("deaf to signals"), run_s=1.5, grace_s=60, deadline_s=2))
         until_it_says(payload, b"ready")
 
         payload.abort("cancelled")

@@ -1,0 +1,92 @@
+"""What is left of a worker that is gone is found by what it carries, and nothing else is touched."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.guard.scenes import PRELUDE, a_run, argv, until_it_says
+from tests.proc import is_alive
+from tests.waiting import until
+from workers import tree
+from workers.guarded import guarded
+from workers.guards import Guards
+from workers.strays import end_strays, strays
+
+
+@pytest.fixture
+def leave() -> Iterator[object]:
+    """Starts a process as a worker that is gone would have left it."""
+    left: list[subprocess.Popen[bytes]] = []
+
+    def begin(installation: str, body: str = "stay(0)") -> int:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", PRELUDE + body],
+            env={"SLOTBEAT_INSTALLATION": installation},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        left.append(process)
+        return process.pid
+
+    yield begin
+    for process in left:
+        process.kill()
+        process.communicate()
+
+
+def test_strays_of_this_installation_are_ended_and_no_others(leave) -> None:
+    ours, theirs = str(uuid4()), str(uuid4())
+    stray, other = leave(ours, "child(stopped); stay(1)"), leave(theirs)
+
+    met = end_strays(ours)
+
+    assert met == 2
+    assert not is_alive(stray)
+    assert strays(ours) == []
+    assert [found.pid for found in strays(theirs)] == [other]
+    assert is_alive(other)
+
+
+def test_a_payload_with_a_living_guard_is_no_stray(guards: Guards) -> None:
+    with guarded(guards) as payload:
+        run = a_run(argv("double-forked orphan"))
+        payload.start(run)
+        until_it_says(payload, b"ready")
+
+        assert end_strays(run.env["SLOTBEAT_INSTALLATION"]) == 0
+        assert payload.hear() is None
+
+
+def test_a_process_is_known_by_its_start_as_well(leave) -> None:
+    pid = leave(str(uuid4()))
+    seen = tree.look(pid)
+    assert seen is not None
+
+    assert tree.end_tree(pid, include_root=True, start=seen.start + 1)
+    assert is_alive(pid)
+    assert tree.end_tree(pid, include_root=True, start=seen.start)
+    assert not is_alive(pid)
+
+
+def test_a_tree_ends_below_its_root_and_the_root_lives(leave) -> None:
+    root = leave(str(uuid4()), "child(forever); child(stopped); stay(2)")
+    below = tree.descendants(root)
+
+    assert tree.end_tree(root, include_root=False)
+
+    assert len(below) == 2
+    assert is_alive(root)
+    until(lambda: not any(is_alive(pid) for pid in below))
+
+
+def test_here_the_kernel_can_do_it() -> None:
+    assert tree.support() == "subreaper"
+    assert tree.look(os.getpid()) is not None
+    assert tree.look(2**22 + 1) is None
