@@ -14,15 +14,14 @@ from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CAPABILITY_VERSION_3 = 0x20080522
 SAME_USER = "same"
 
 
-def leashed(
-    program: Sequence[str], ends_with: signal.Signals, user: str = SAME_USER, reach: str = "."
-) -> list[str]:
+def leashed(program: Sequence[str], ends_with: signal.Signals, user: str = SAME_USER, reach: str = ".") -> list[str]:
     """The command line that starts `program` so that it receives `ends_with` when we end.
 
     Linux ties the signal to the thread that starts the program: start it from one that lives on.
@@ -58,19 +57,29 @@ def become(user: str, must_reach: Sequence[str]) -> None:
     """
     uid, gid = (int(part) for part in user.split(":"))
     linux = sys.platform == "linux"
+    # Read now: as the other user, even the files of Python may be out of reach.
+    permitted = held() if linux else 0
     if linux:
-        prctl(PR_SET_KEEPCAPS, 1)
+        keep_capabilities()
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
+    if linux:
+        set_capabilities(effective=0, permitted=permitted, inheritable=0)
     if all(map(reachable, must_reach)):
-        kept: tuple[int, ...] = ()
-    elif linux:
-        kept = (CAP_DAC_READ_SEARCH,) if hold_only(CAP_DAC_READ_SEARCH) else (CAP_DAC_OVERRIDE,)
+        enough = not linux or hold_only()
     else:
+        enough = linux and (hold_only(CAP_DAC_READ_SEARCH) or hold_only(CAP_DAC_OVERRIDE))
+    if not enough:
         sys.exit(f"uid {uid} cannot reach {must_reach[-1]}: choose a folder that every user can reach")
-    if linux and not hold_only(*kept):
-        sys.exit(f"uid {uid} cannot reach {must_reach[-1]}: choose a folder that every user can reach")
+
+
+def keep_capabilities() -> None:
+    """Across the change of user; and in `access()` too, with which Postgres looks for its own files."""
+    try:
+        prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
+    except PermissionError:
+        prctl(PR_SET_KEEPCAPS, 1)
 
 
 def reachable(path: str) -> bool:
@@ -82,13 +91,24 @@ def reachable(path: str) -> bool:
 
 
 def hold_only(*capabilities: int) -> bool:
+    """For this process and the program that it becomes."""
     mask = sum(1 << one for one in capabilities)
-    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
-    sets = struct.pack("=6I", mask, mask, mask, 0, 0, 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.capset(header, sets) != 0:
+    if not set_capabilities(mask, mask, mask):
         return False
+    libc = ctypes.CDLL(None)
     return all(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, one, 0, 0) == 0 for one in capabilities)
+
+
+def held() -> int:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as status:
+        return int(next(line for line in status if line.startswith("CapPrm:")).split()[1], 16)
+
+
+def set_capabilities(effective: int, permitted: int, inheritable: int) -> bool:
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    halves = [(mask & 0xFFFFFFFF, mask >> 32) for mask in (effective, permitted, inheritable)]
+    low, high = zip(*halves, strict=True)
+    return ctypes.CDLL(None).capset(header, struct.pack("=6I", *low, *high)) == 0
 
 
 def prctl(option: int, value: int) -> None:

@@ -76,9 +76,7 @@ def worker(number: int) -> Part:
 def api(state: State) -> Part:
     address = ("--host", LOOPBACK, "--port", str(state.api_port))
     # A browser that follows a firing's events would keep the API from ending.
-    argv = python(
-        "uvicorn", "console.api:app", *address, "--no-access-log", "--timeout-graceful-shutdown", "1"
-    )
+    argv = python("uvicorn", "console.api:app", *address, "--no-access-log", "--timeout-graceful-shutdown", "1")
     return Part(API, argv, Answers(state.api_port, "/readyz"), shows=state.api_url)
 
 

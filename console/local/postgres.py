@@ -116,9 +116,7 @@ class Postgres:
         ours = major(install())
         if theirs != ours:
             remedy = "install the wheel of that version, dump, move the folder away, and load the dump"
-            raise ServerFailed(
-                f"{self.data} was written by Postgres {theirs}, this is Postgres {ours}: {remedy}"
-            )
+            raise ServerFailed(f"{self.data} was written by Postgres {theirs}, this is Postgres {ours}: {remedy}")
 
 
 def install() -> Path:
@@ -131,9 +129,7 @@ def install() -> Path:
 
 
 def major(folder: Path) -> str:
-    said = subprocess.run(
-        [folder / "bin" / "postgres", "--version"], capture_output=True, text=True, check=True
-    )
+    said = subprocess.run([folder / "bin" / "postgres", "--version"], capture_output=True, text=True, check=True)
     return said.stdout.split()[2].split(".")[0]
 
 

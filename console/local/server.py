@@ -147,9 +147,7 @@ class Server:
                 return True
             time.sleep(LOOK_EVERY_S)
         self.kill()
-        raise ServerFailed(
-            f"{self.kind.name} did not answer within {READY_WITHIN_S:.0f} s:\n{self.last_words()}"
-        )
+        raise ServerFailed(f"{self.kind.name} did not answer within {READY_WITHIN_S:.0f} s:\n{self.last_words()}")
 
     def last_words(self) -> str:
         """The end of what it wrote since its last start."""

@@ -199,11 +199,7 @@ def wait_ready(folder: Path, within_s: float = WAIT_READY_S) -> int:
         if time.monotonic() > until:
             break
         time.sleep(STARTING_LOOK_EVERY_S)
-    why = (
-        f"`slotbeat up` does not run in {folder}"
-        if state is None
-        else f"not every part is up: see {folder / 'logs'}"
-    )
+    why = f"`slotbeat up` does not run in {folder}" if state is None else f"not every part is up: see {folder / 'logs'}"
     print(f"slotbeat up: waited {within_s:.0f} s, but {why}", file=sys.stderr)
     return 1
 

@@ -51,9 +51,7 @@ class Valkey:
     def answers(self, port: int) -> bool:
         # Whoever asks will ask again, sooner than the client would.
         once = Retry(NoBackoff(), 0)
-        client = redis.Redis(
-            host=LOOPBACK, port=port, password=self.password, socket_connect_timeout=2, retry=once
-        )
+        client = redis.Redis(host=LOOPBACK, port=port, password=self.password, socket_connect_timeout=2, retry=once)
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):

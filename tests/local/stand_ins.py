@@ -47,9 +47,7 @@ def migrate(database_url: str) -> list[str]:
 
 
 def stack(demo_status: str) -> Stack:
-    demo = Part(
-        "Demo fleet", code("import sys; sys.exit(int(sys.argv[1]))", demo_status), Finishes(), "loaded"
-    )
+    demo = Part("Demo fleet", code("import sys; sys.exit(int(sys.argv[1]))", demo_status), Finishes(), "loaded")
     return Stack(parts=parts, migrate=migrate, first_start=lambda _: demo)
 
 

@@ -62,9 +62,7 @@ def test_what_was_there_before_and_what_ends_in_time_is_no_leftover() -> None:
 
 
 def test_the_look_is_taken_after_every_test(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(
-        "from tests.conftest import *\nfrom tests.conftest import pytest_configure\n"
-    )
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\nfrom tests.conftest import pytest_configure\n")
     (tmp_path / "test_it.py").write_text(f"import subprocess\ndef test_it(): subprocess.Popen({SLEEPS!r})\n")
 
     inner = subprocess.run(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from console.local import server
+from console.local import postgres, server
 from console.local.leash import leashed
 from console.local.postgres import install, major
 from console.local.server import ServerFailed
@@ -105,16 +106,25 @@ def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
         assert read_the_seven(servers.database_url, servers.redis_url) == ((7,), b"7")
 
 
-def test_parent_folders_keep_their_modes_even_where_postgres_may_not_pass(tmp_path: Path) -> None:
+def test_a_checkout_in_a_closed_home_works_and_the_home_stays_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = tmp_path / "home"
     closed.mkdir(mode=0o700)
+    wheel = install().parent
+    program = closed / "checkout" / wheel.name / install().name
+    shutil.copytree(install(), program, symlinks=True)
+    libraries = f"{wheel.name}.libs"
+    shutil.copytree(wheel.with_name(libraries), closed / "checkout" / libraries, symlinks=True)
+    monkeypatch.setattr(postgres, "install", lambda: program)
 
     with embedded_servers(closed / "checkout" / "data", durable=False) as servers:
         assert servers.postgres.running
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-        postgres = Path(f"/proc/{servers.postgres.pid}").stat()
-        assert postgres.st_uid != 0
-        assert postgres.st_uid == (closed / "checkout" / "data" / "postgres").stat().st_uid
+        process = Path(f"/proc/{servers.postgres.pid}")
+        assert (process / "exe").readlink().is_relative_to(closed)
+        assert process.stat().st_uid != 0
+        assert process.stat().st_uid == (closed / "checkout" / "data" / "postgres").stat().st_uid
 
 
 def test_they_run_for_an_ordinary_user(tmp_path: Path, start: Start) -> None:
@@ -168,9 +178,7 @@ def test_data_of_another_postgres_version_is_left_alone_with_a_remedy(tmp_path: 
     assert [entry.name for entry in data.iterdir()] == ["PG_VERSION"]
 
 
-def test_secrets_are_in_no_command_line_and_in_no_file_of_others(
-    own_servers: Servers, tmp_path: Path
-) -> None:
+def test_secrets_are_in_no_command_line_and_in_no_file_of_others(own_servers: Servers, tmp_path: Path) -> None:
     password = (tmp_path / "servers" / "password").read_text()
 
     for one in (own_servers.postgres, own_servers.redis):
@@ -194,9 +202,7 @@ def listening_addresses(ports: set[int]) -> set[str]:
 
 def proc_net(name: str) -> list[str]:
     listen = "0A"
-    return [
-        line for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:] if line.split()[3] == listen
-    ]
+    return [line for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:] if line.split()[3] == listen]
 
 
 def test_a_server_that_cannot_start_says_what_it_said(tmp_path: Path) -> None:

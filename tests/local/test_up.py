@@ -145,12 +145,7 @@ def test_a_part_that_dies_is_started_again_with_all_that_it_had_started_gone(up:
     os.kill(worker.pid, signal.SIGKILL)
 
     until(lambda: started.says("killed by SIGKILL"))
-    until(
-        lambda: (
-            sum(line.startswith("Worker") and line.endswith("ready") for line in started.text.splitlines())
-            == 3
-        )
-    )
+    until(lambda: sum(line.startswith("Worker") and line.endswith("ready") for line in started.text.splitlines()) == 3)
     assert "starting it again in 0.5 s" in started.text
     assert not any(map(is_alive, children))
 
