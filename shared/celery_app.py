@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from shared.settings import addresses
 
@@ -41,7 +41,8 @@ def make_app(name: str) -> Celery:
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
-        task_queues=(Queue(FIRINGS), Queue(MAINTENANCE)),
+        # Each queue with an exchange of its own: of a shared one, every message would go to both.
+        task_queues=tuple(Queue(name, Exchange(name), routing_key=name) for name in (FIRINGS, MAINTENANCE)),
         task_default_queue=MAINTENANCE,
         task_routes={EXECUTE: {"queue": FIRINGS}},
         task_create_missing_queues=False,

@@ -3,11 +3,13 @@
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.exceptions import ImproperlyConfigured
 
 from shared.celery_app import FIRINGS, MAINTENANCE
 from workers import room, station
 from workers.keeper import Keeper
+
+# One process for a firing, one for maintenance.
+SMALLEST = 2
 
 
 class Keeping(bootsteps.StartStopStep):
@@ -22,7 +24,6 @@ class Keeping(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         """Celery's hook: the pool has been forked, no message has been fetched."""
         queues = set(worker.app.amqp.queues.consume_from)
-        _refuse_too_small(queues, worker)
         own = station.station(worker.app)
         own.database.close()  # the keeper's thread has its own connection, and so has each child
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
@@ -52,12 +53,13 @@ def capacity(queues: set[str], worker: Any) -> int:
     return processes - 1 if MAINTENANCE in queues else processes
 
 
-def _refuse_too_small(queues: set[str], worker: Any) -> None:
-    if {FIRINGS, MAINTENANCE} <= queues and capacity(queues, worker) < 1:
-        raise ImproperlyConfigured(
-            "a worker with one process cannot serve both queues, for a long firing would starve the reaper: "
-            "start it with --concurrency 2 or more, or start two workers, one with -Q firings and one with "
-            "-Q maintenance"
+def refuse_too_small(worker: Any) -> None:
+    """Ends the program, with the remedy, when its only process would have to serve both queues."""
+    queues = set(worker.app.amqp.queues.consume_from)
+    if {FIRINGS, MAINTENANCE} <= queues and worker.concurrency < SMALLEST:
+        raise SystemExit(
+            "A worker with one process cannot serve both queues: a long firing would starve the reaper. Start it "
+            "with --concurrency 2 or more, or start two, one with -Q firings and one with -Q maintenance."
         )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billiard import pool
 from celery import signals
 
 from shared.celery_app import make_app
@@ -12,12 +13,20 @@ app = make_app("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
 bootsteps.install(app)
+# A pool child that has ended waits up to 30 s for its last answer to be read by a main process that has stopped
+# reading. Nobody needs the answer: what a firing came to is in Postgres.
+pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 
 
 @signals.celeryd_init.connect(weak=False)
 def _on_init(sender: str | None = None, **_: Any) -> None:
     # In the main process, before the pool is forked: the children inherit who they work for.
     station.be(this_worker(sender))
+
+
+@signals.celeryd_after_setup.connect(weak=False)
+def _on_setup(instance: Any = None, **_: Any) -> None:
+    bootsteps.refuse_too_small(instance)
 
 
 @signals.worker_process_init.connect(weak=False)

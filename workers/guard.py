@@ -242,7 +242,8 @@ class Watch:
             return
         self._keeper = Wire(sock)
         self._poll.register(self._keeper, select.POLLIN)
-        self._keeper.send({"token": self._order["token"], "pid": os.getpid(), "about": self._order.get("about", {})})
+        about = self._order.get("about", {})
+        self._keeper.send({"token": self._order["token"], "pid": os.getpid(), "about": about})
 
 
 def _ended_child() -> int:

@@ -55,7 +55,7 @@ def log_line(line: bytes, stream: str, cut: bool = False) -> Event:
 
 def json_object(line: bytes) -> dict[str, Any] | None:
     """The line as a JSON object that Postgres can store."""
-    if not line.startswith(b"{"):
+    if not (line.startswith(b"{") and line.rstrip().endswith(b"}")):
         return None
     try:
         said = json.loads(line.decode("utf-8", errors="replace"))
@@ -70,7 +70,7 @@ def generic(line: bytes) -> Event | None:
     said = json_object(line)
     if said is None:
         return None
-    kind = said.get("type")
+    kind, reason = _word(said, "type"), _word(said, "reason")
     return Event(
         kind=kind if kind in _KINDS else "message",
         data=said,
@@ -78,11 +78,16 @@ def generic(line: bytes) -> Event | None:
         usage=_usage(said.get("usage")),
         result=_text_of(said, "result", "text") if kind == "result" else None,
         error=_text_of(said, "message", "error", "text") if kind == "error" else None,
-        reason=said["reason"] if kind == "error" and said.get("reason") in _SAYABLE else None,
+        reason=reason if kind == "error" and reason in _SAYABLE else None,
     )
 
 
 ADAPTERS: dict[str, Adapter] = {"generic": generic}
+
+
+def _word(said: dict[str, Any], name: str) -> str:
+    value = said.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _usage(said: object) -> Usage:

@@ -44,10 +44,14 @@ class Tally:
 
     def out(self, line: bytes, cut: bool) -> None:
         event = None if cut else self._adapter(line)
-        self.add(log_line(line, "stdout", cut) if event is None else event)
+        if event is not None:
+            self.add(event)
+        elif not self.is_full:
+            self.add(log_line(line, "stdout", cut))
 
     def err(self, line: bytes, cut: bool) -> None:
-        self.add(log_line(line, "stderr", cut))
+        if not self.is_full:
+            self.add(log_line(line, "stderr", cut))
 
     def add(self, event: Event) -> None:
         self._count(event)
