@@ -29,9 +29,7 @@ class Field:
     @property
     def says(self) -> str:
         """The numbers it takes, for a message."""
-        return f"{self.low} to {self.high}" + (
-            f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
-        )
+        return f"{self.low} to {self.high}" + (f" or {self.names[0]} to {self.names[-1]}" if self.names else "")
 
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -41,15 +39,11 @@ FIELDS = (
     Field("hour", 0, 23, "3, 9-17 or */2"),
     Field("day-of-month", 1, 31, "1, 1-7, L (the last day) or 15W (the weekday nearest the 15th)", extra="W"),
     Field("month", 1, 12, "1, jan-mar or */3", MONTHS, cyclic=True),
-    Field(
-        "day-of-week", 0, 7, "mon-fri, 1,3, fri#2 (the second Friday) or L5 (the last)", WEEKDAYS, "#", True
-    ),
+    Field("day-of-week", 0, 7, "mon-fri, 1,3, fri#2 (the second Friday) or L5 (the last)", WEEKDAYS, "#", True),
 )
 
 _VALUE = r"[0-9]{1,9}|[a-z]{3}"
-_PLAIN = re.compile(
-    rf"(?:(?P<star>\*)|(?P<low>{_VALUE})(?:-(?P<high>{_VALUE}))?)(?:/(?P<step>[0-9]{{1,9}}))?"
-)
+_PLAIN = re.compile(rf"(?:(?P<star>\*)|(?P<low>{_VALUE})(?:-(?P<high>{_VALUE}))?)(?:/(?P<step>[0-9]{{1,9}}))?")
 _NEAREST = re.compile(r"(?P<day>[0-9]{1,2})w")
 _NTH = re.compile(rf"(?P<day>{_VALUE})#[1-5]")
 _LAST_WEEKDAY = re.compile(r"l(?P<day>[0-7])")

@@ -22,9 +22,7 @@ def pattern_of(fields: str) -> Wall:
     """
     try:
         # Its types say list[list[str]], with numbers in it.
-        expanded, nth = cast(
-            "tuple[list[list[int | str]], dict[int, set[int | str]]]", croniter.expand(fields)
-        )
+        expanded, nth = cast("tuple[list[list[int | str]], dict[int, set[int | str]]]", croniter.expand(fields))
     except CroniterError as error:
         raise BadCron("cron", "cron_unsupported", f"cron: {error}. For example 0 9 * * fri#2.") from error
     hours = _numbers(expanded, HOURS)

@@ -49,9 +49,7 @@ _HEALING = frozenset(
     }
 )
 _BY_A_PERSON = frozenset({Reason.CANCELLED, Reason.REPLACED, Reason.ABORTED})
-_OUTSIDE = frozenset(
-    {Reason.RATE_LIMITED, Reason.AUTH_FAILED, Reason.WORKSPACE_UNAVAILABLE, Reason.TARGET_ERROR}
-)
+_OUTSIDE = frozenset({Reason.RATE_LIMITED, Reason.AUTH_FAILED, Reason.WORKSPACE_UNAVAILABLE, Reason.TARGET_ERROR})
 
 
 def can_heal(reason: Reason | str) -> bool:

@@ -51,9 +51,7 @@ def canonical_zone(name: str) -> str:
         return found
     offset = _OFFSET.fullmatch(name)
     if offset:
-        raise _refusal(
-            "timezone_offset", f"'{shown}' is an offset, which knows no summer time", _fixed(offset)
-        )
+        raise _refusal("timezone_offset", f"'{shown}' is an offset, which knows no summer time", _fixed(offset))
     raise _refusal("timezone_unknown", f"'{shown}' is not known")
 
 
@@ -102,7 +100,7 @@ def _spans(zone: ZoneInfo, year: int) -> tuple[Span, ...]:
         offset = _offset(zone, start)
         if stop > first:
             spans.append(_cut(Span(start, stop, offset, fresh), first))
-        fresh = max(fresh, stop + offset)
+        fresh = stop + offset
     return tuple(spans)
 
 

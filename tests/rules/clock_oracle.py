@@ -4,7 +4,7 @@ It shares no code with the rules: croniter's sets, the calendar, and `datetime` 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -12,7 +12,7 @@ from croniter import croniter
 MINUTE = timedelta(minutes=1)
 
 
-def runs(text: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
+def runs(text: str, zone: tzinfo, start: datetime, end: datetime) -> list[datetime]:
     """Every moment of start <= moment < end at which the expression runs, in UTC."""
     sets: list[Sequence[object]] = list(croniter.expand(text)[0])
     hour_field = text.split()[1]
@@ -33,7 +33,7 @@ def runs(text: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[date
     return [moment for moment in found if moment >= start]
 
 
-def local(moment: datetime, zone: ZoneInfo) -> datetime:
+def local(moment: datetime, zone: tzinfo) -> datetime:
     """What the wall clock shows, without its offset."""
     return moment.astimezone(zone).replace(tzinfo=None)
 

@@ -1,7 +1,7 @@
 """When cron expressions run on real clocks, above all around the changes to and from summer time (SCH-6)."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -169,6 +169,8 @@ def test_next_last_and_count_are_of_one_mind(text, name, after):
         ("0 0 15W * *", ["01-15", "02-16", "03-16", "04-15"]),
         ("0 0 1W * *", ["01-01", "02-02", "03-02", "04-01"]),
         ("0 0 31W * *", ["01-30", "02-27", "03-31", "04-30"]),
+        ("0 0 1W 8 *", ["08-03"]),
+        ("0 0 31W 5 *", ["05-29"]),
         ("0 0 1 * 1#1", ["01-01", "01-05", "02-01", "02-02"]),
         ("0 0 31 2 1", ["02-02", "02-09", "02-16", "02-23"]),
         ("0 0 10 * 5", ["01-02", "01-09", "01-10", "01-16"]),
@@ -180,6 +182,34 @@ def test_days_are_those_that_a_calendar_shows(text, days):
     found = occurrences(parse_cron(text), ZoneInfo("UTC"), start, start + timedelta(days=366), 4)
 
     assert [moment.strftime("%m-%d") for moment in found] == days
+
+
+class Changed(tzinfo):
+    """A zone whose clock is changed once: hours ahead of UTC before and from a moment on."""
+
+    def __init__(self, at, before, after):
+        self.at, self.before, self.after = at, timedelta(hours=before), timedelta(hours=after)
+
+    def fromutc(self, dt):
+        ahead = self.before if dt.replace(tzinfo=UTC) < self.at else self.after
+        return (dt + ahead).replace(fold=int(ahead == self.after))
+
+    def utcoffset(self, dt):
+        return self.after if dt.fold else self.before
+
+    def dst(self, dt):
+        return None
+
+
+@pytest.mark.parametrize("text", ["45 23 * * *", "15,45 0 * * *", "*/15 * * * *"])
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1)])
+@pytest.mark.parametrize("minutes", [-30, 0])
+def test_a_change_at_the_turn_of_the_year_is_like_any_other(text, before, after, minutes):
+    turn = datetime(2027, 1, 1, tzinfo=UTC)
+    zone = Changed(turn + timedelta(minutes=minutes), before, after)
+    span = turn - timedelta(hours=30), turn + timedelta(hours=30)
+
+    _agrees(text, zone, span, runs(text, zone, *span), f"{text} {before} {after} {minutes}")
 
 
 def test_a_leap_day_is_found_across_the_year_2100():

@@ -104,6 +104,7 @@ def test_an_outage_of_three_hours_ends_as_the_schedule_wants(known, expected):
     [
         ({"start_deadline_s": 30}, 30, due([NOON], [], NOON + HOUR)),
         ({"start_deadline_s": 30}, 31, due([], [skip(NOON, NOON, 1, DEADLINE)], NOON + HOUR)),
+        ({"start_deadline_s": 30, "jitter": MINUTE}, 30, due([NOON - MINUTE], [], NOON + MINUTE)),
         ({"missed": "none"}, 60, due([NOON], [], NOON + HOUR)),
         ({"missed": "none"}, 61, due([], [skip(NOON, NOON, 1)], NOON + HOUR)),
         ({"start_deadline_s": 30, "deferred_until": NOON + 900 * SECOND}, 925, due([NOON], [], NOON + HOUR)),
