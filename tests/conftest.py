@@ -28,12 +28,7 @@ def pytest_configure() -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In continuous integration everything is installed, so a skipped test is a test that broke."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if (
-        os.environ.get("CI") == "true"
-        and reporter is not None
-        and reporter.stats.get("skipped")
-        and exitstatus == 0
-    ):
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped") and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

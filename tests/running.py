@@ -61,9 +61,7 @@ class Started:
 
 
 class Start(Protocol):
-    def __call__(
-        self, *argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> Started: ...
+    def __call__(self, *argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Started: ...
 
 
 @pytest.fixture
