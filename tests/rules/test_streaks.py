@@ -48,9 +48,9 @@ def test_the_third_failure_pauses(before, pause):
 
 @pytest.mark.parametrize("reason", ["cancelled", "replaced", "aborted"])
 def test_what_a_person_ended_is_neither_a_failure_nor_a_success(reason):
-    outcome = after_firing(Streaks(2, 4), end(reason))
+    outcome = after_firing(Streaks(3, 4), end(reason))
 
-    assert outcome.streaks == Streaks(2, 0)
+    assert outcome.streaks == Streaks(3, 0)
     assert outcome.pause is None
 
 
