@@ -70,6 +70,29 @@ def listing(connection: Postgres, ids: tuple[UUID, ...] | None = None) -> list[W
         ).fetchall()
 
 
+def page(connection: Postgres, after: UUID | None, most: int) -> list[Workspace]:
+    """Workspaces in the order they were made; `after` is the last one of the page before."""
+    ids = connection.execute(
+        "select id from workspaces where %(after)s::uuid is null or id > %(after)s order by id limit %(most)s",
+        {"after": after, "most": most},
+    ).fetchall()
+    return sorted(listing(connection, tuple(row[0] for row in ids)), key=lambda it: it.id)
+
+
+def lock(connection: Postgres, workspace: UUID) -> str | None:
+    """The status of a workspace, which nobody else changes before this transaction ends; None if there is none."""
+    row = connection.execute("select status from workspaces where id = %s for update", [workspace]).fetchone()
+    return None if row is None else row[0]
+
+
+def queued_in(connection: Postgres, workspace: UUID) -> list[UUID]:
+    """The firings that wait in a workspace."""
+    rows = connection.execute(
+        "select id from firings where workspace_id = %s and status = 'queued' order by line_no", [workspace]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def change(connection: Postgres, workspace: UUID, values: dict[str, Any]) -> bool:
     """Writes name, status, native_scheduler, health_url and restart_url; False when there is none."""
     told = connection.execute(

@@ -1,0 +1,180 @@
+"""Schedules are made, edited and removed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from uuid_utils.compat import uuid7
+
+from console.deeds.gate import tell
+from console.problems import Problem, Wrong, invalid, not_found, refused
+from shared.admission import Admission
+from shared.rules.cron_notes import Note
+from shared.rules.planning import Plan, Timing, check, plan, refuse_past_start
+from shared.rules.refused import RefusedValueError
+from shared.rules.text import clean_json
+from shared.store import activity, schedule_edits, schedules, workspaces
+from shared.store.connection import Database, Postgres
+from shared.store.schedules import WRITABLE, Schedule
+
+_TIMING = tuple(it for it in Timing.__slots__ if it != "id")
+# An edit of these changes when it runs. Of the others, no occurrence may be lost: it stays due when it was.
+_WHEN = ("kind", "cron", "run_at", "timezone", "jitter_s", "start_at", "end_at")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A schedule as it was saved, and what its owner should hear."""
+
+    schedule: Schedule
+    warnings: tuple[Note, ...]
+
+
+def create(database: Database, values: Mapping[str, Any], actor: str) -> Saved:
+    """Makes a schedule, due at its first occurrence from now on."""
+    made = uuid7()
+    try:
+        with database.transaction() as connection:
+            _need_workspace(connection, values["workspace_id"])
+            planned = _plan(connection, made, values, start_is_new=True)
+            schedules.add(connection, made, _planned(values, planned), planned.next_run_at)
+            body = {"schedule_id": str(made), "name": values["name"]}
+            _log(connection, "schedule_created", actor, values["workspace_id"], made, body)
+            return Saved(_get(connection, made), planned.notes)
+    except UniqueViolation:
+        raise _name_taken(database, values) from None
+
+
+def edit(
+    database: Database, schedule: UUID, values: Mapping[str, Any], actor: str, if_match: frozenset[int] | None
+) -> Saved:
+    """Changes the values given; the others stay. Where nothing changes, nothing is written."""
+    try:
+        with database.transaction() as connection:
+            known = lock_fresh(connection, schedule, if_match)
+            if known.status == "archived":
+                raise archived(known)
+            return _edit(connection, known, values, actor)
+    except UniqueViolation:
+        raise _name_taken(database, {**vars(_get(database.connection(), schedule)), **values}) from None
+
+
+def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], actor: str) -> Saved:
+    before = {it: getattr(known, it) for it in WRITABLE}
+    after = {**before, **values}
+    changed = {it for it in WRITABLE if before[it] != after[it]}
+    if "workspace_id" in changed:
+        _need_workspace(connection, after["workspace_id"])
+    planned = None
+    if changed & set(_WHEN):
+        planned = _plan(connection, known.id, after, start_is_new="start_at" in changed)
+        after = _planned(after, planned)
+        changed = {it for it in WRITABLE if before[it] != after[it]}
+    else:
+        _check(known.id, after)
+    if not changed:
+        return Saved(known, ())
+    changes = clean_json({it: {"from": _told(before[it]), "to": _told(after[it])} for it in sorted(changed)})
+    assert isinstance(changes, dict)
+    next_run_at = planned.next_run_at if planned else None
+    schedule_edits.write(connection, schedule_edits.Edit(known.id, after, changes, actor, next_run_at))
+    _log(connection, "schedule_edited", actor, after["workspace_id"], known.id, {"changed": sorted(changed)})
+    return Saved(_get(connection, known.id), planned.notes if planned else ())
+
+
+def remove(admission: Admission, schedule: UUID, actor: str, if_match: frozenset[int] | None) -> None:
+    """Deletes a schedule, or archives one that has a history; what waits of it is cancelled, what runs goes on."""
+    with admission.database.transaction() as connection:
+        known = lock_fresh(connection, schedule, if_match)
+        waiting = cancel_waiting(connection, known, actor)
+        if known.status == "archived":
+            return
+        answer = schedule_edits.remove(connection, schedule)
+        body = {"schedule_id": str(schedule), "name": known.name}
+        _log(connection, f"schedule_{answer}", actor, known.workspace_id, schedule, body)
+    if waiting:
+        tell("remove schedule", lambda: admission.withdraw(waiting))
+
+
+def cancel_waiting(connection: Postgres, known: Schedule, actor: str) -> list[UUID]:
+    """Ends the firings of a schedule that wait; withdraw them from the gate after the commit."""
+    cancelled = schedule_edits.cancel_queued(connection, known.id)
+    for firing in cancelled:
+        body = {"firing_id": str(firing), "schedule_id": str(known.id)}
+        about = {"workspace": known.workspace_id, "schedule": known.id, "firing": firing}
+        activity.add(connection, activity.Deed("firing_cancelled", actor, body, **about))
+    return cancelled
+
+
+def lock_fresh(connection: Postgres, schedule: UUID, if_match: frozenset[int] | None = None) -> Schedule:
+    """The schedule, locked: 404 if there is none, 412 if it is not the revision that the caller knows."""
+    known = schedules.lock(connection, schedule)
+    if known is None:
+        raise not_found("schedule", schedule)
+    if if_match is not None and known.revision not in if_match:
+        detail = f"It is at revision {known.revision} by now. Read it again, then repeat your edit."
+        raise Problem(412, "stale_revision", detail, revision=known.revision)
+    return known
+
+
+def timing_of(schedule: UUID, values: Mapping[str, Any]) -> Timing:
+    """What decides when a schedule of these values runs."""
+    return Timing(id=schedule, **{it: values[it] for it in _TIMING})
+
+
+def archived(known: Schedule) -> Problem:
+    """409: it has ended or was deleted."""
+    detail = f"Schedule {known.name} is archived: it has ended or was deleted. Make a new one."
+    return Problem(409, "schedule_archived", detail)
+
+
+def _plan(connection: Postgres, schedule: UUID, values: Mapping[str, Any], *, start_is_new: bool) -> Plan:
+    now = schedules.now(connection)
+    try:
+        if start_is_new:
+            refuse_past_start(values["start_at"], now)
+        return plan(timing_of(schedule, values), now)
+    except RefusedValueError as error:
+        raise refused(error) from error
+
+
+def _check(schedule: UUID, values: Mapping[str, Any]) -> None:
+    try:
+        check(timing_of(schedule, values))
+    except RefusedValueError as error:
+        raise refused(error) from error
+
+
+def _planned(values: Mapping[str, Any], planned: Plan) -> dict[str, Any]:
+    return {**values, "cron": planned.cron, "timezone": planned.timezone}
+
+
+def _need_workspace(connection: Postgres, workspace: UUID) -> None:
+    found = workspaces.get(connection, workspace)
+    if found is None or found.status == "removed":
+        told = f"There is no workspace {workspace}, or it was removed. List them with GET /api/workspaces."
+        raise invalid(Wrong("workspace_id", "workspace_unknown", told))
+
+
+def _name_taken(database: Database, values: Mapping[str, Any]) -> Problem:
+    there = schedules.id_of(database.connection(), values["workspace_id"], values["name"])
+    detail = "Its workspace has a schedule of that name already. Edit that one, or choose another name."
+    return Problem(409, "name_taken", detail, existing_id=there)
+
+
+def _get(connection: Postgres, schedule: UUID) -> Schedule:
+    known = schedules.get(connection, schedule)
+    assert known is not None
+    return known
+
+
+def _log(
+    connection: Postgres, what: str, actor: str, workspace: UUID, schedule: UUID, body: dict[str, Any]
+) -> None:
+    activity.add(connection, activity.Deed(what, actor, body, workspace=workspace, schedule=schedule))
+
+
+def _told(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
