@@ -2,18 +2,24 @@
 
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 
 from shared.celery_app import FIRINGS, MAINTENANCE
+from shared.events import event
 from workers import room, station
 from workers.keeper import Keeper
+from workers.strays import end_strays
 
 # One process for a firing, one for maintenance.
 SMALLEST = 2
 
 
 class Keeping(bootsteps.StartStopStep):
-    """Runs the keeper in Celery's main process, from before the first message to after the last payload."""
+    """Runs the keeper in Celery's main process, from before the first message to after the last payload.
+
+    Celery stops its steps in reverse, this one before the pool; the keeper must outlast the pool, whose
+    payloads need their leases to the end. So it stops with the signal that comes last.
+    """
 
     requires = ("celery.worker.components:Pool",)
 
@@ -25,20 +31,27 @@ class Keeping(bootsteps.StartStopStep):
         """Celery's hook: the pool has been forked, no message has been fetched."""
         queues = set(worker.app.amqp.queues.consume_from)
         own = station.station(worker.app)
+        ended = end_strays(str(own.installation))
+        if ended:
+            event("strays.ended", count=ended)
         own.database.close()  # the keeper's thread has its own connection, and so has each child
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
         room.use(room.Room(lambda: capacity(queues, worker), keeper.may_claim))
         keeper.start()
+        signals.worker_shutting_down.connect(self._closing, weak=False)
+        signals.worker_shutdown.connect(self._ended, weak=False)
 
-    def stop(self, worker: Any) -> None:  # noqa: ARG002
-        """Celery's hook: the pool has ended, and with it every payload."""
+    def _closing(self, **_: Any) -> None:
+        # In a signal handler: nothing here may wait.
+        if self.keeper is not None:
+            self.keeper.close_shop()
+
+    def _ended(self, **_: Any) -> None:
         if self.keeper is not None:
             self.keeper.stop()
             self.keeper = None
         room.use(None)
         station.close()
-
-    terminate = stop
 
 
 def capacity(queues: set[str], worker: Any) -> int:

@@ -144,6 +144,13 @@ def count_turns(connection: Postgres, token: int, turns: int) -> None:
     )
 
 
+def mark_interrupting(connection: Postgres, tokens: Sequence[int]) -> None:
+    """A deploy is about to interrupt these: if their worker is lost meanwhile, nobody is charged."""
+    connection.execute(
+        "update attempts set interrupting = true where token = any(%s) and ended_at is null", [list(tokens)]
+    )
+
+
 def request_abort(connection: Postgres, firing: UUID, reason: str) -> tuple[UUID, int] | None:
     """Marks the live attempt to be aborted; its request and token, or None when nothing runs.
 

@@ -180,3 +180,23 @@ def by_hand(workspace: Any, *, forced: bool = False) -> firings.ByHand:
         retry_backoff_s=0,
         schedule_revision=None,
     )
+
+
+def test_a_deploy_interrupts_without_charging_and_the_firing_goes_on_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
+    """Deploy: SIGTERM, a grace, an abort; back to its old place in line."""
+    pid_file = tmp_path / "pid"
+    fleet.environment["SLOTBEAT_SHUTDOWN_GRACE_S"] = "0.3"
+    fleet.schedule(fleet.workspace(), "long", witness(pid_file))
+    old = fleet.worker("old")
+    fleet.beat()
+    payload = running_payload(fleet, pid_file)
+    fleet.worker("new")
+
+    old.send(signal.SIGTERM)
+
+    assert old.wait(20) == 0
+    assert is_gone(payload)
+    assert fleet.ended() == [("long", "completed", None)]
+    assert outcomes(fleet) == [("interrupted", None), ("completed", None)]
+    assert fleet.rows("select attempt_count, interrupted_count from firings") == [(1, 1)]
+    assert fleet.rows("select failure_streak from schedules") == [(0,)]
