@@ -140,8 +140,15 @@ def _write(connection: Postgres, decided: Decided, settings: Settings) -> list[f
 def _set_aside(connection: Postgres, schedule: due.DueSchedule, error: Exception) -> None:
     why = f"its next occurrence cannot be computed: {error}"
     due.quarantine(connection, schedule.id, why)
+    deed = activity.Deed(
+        "auto_paused",
+        "slotbeat",
+        {"reason": "quarantined", "why": why},
+        workspace=schedule.workspace_id,
+        schedule=schedule.id,
+    )
+    activity.add(connection, deed)
     about = {"workspace": schedule.workspace_id, "schedule": schedule.id}
-    activity.add(connection, activity.Deed("auto_paused", "slotbeat", {"reason": "quarantined", "why": why}, **about))
     alerts.add(connection, "quarantined", f"{schedule.name} was set aside", why, **about)
     trouble("schedule.quarantined", error, schedule=schedule.id)
 

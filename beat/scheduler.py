@@ -116,6 +116,6 @@ class Scheduler(CeleryScheduler):
         event("beat.stopped")
 
     @property
-    def info(self) -> str:
+    def info(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] Celery's is typed as ""
         """What beat's banner says."""
         return "    . schedules -> Postgres"

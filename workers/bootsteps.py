@@ -27,8 +27,9 @@ class Keeping(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self.keeper: Keeper | None = None
 
-    def start(self, worker: Any) -> None:
+    def start(self, parent: Any) -> None:
         """Celery's hook: the pool has been forked, no message has been fetched."""
+        worker = parent
         queues = set(worker.app.amqp.queues.consume_from)
         own = station.station(worker.app)
         ended = end_strays(str(own.installation))
@@ -86,4 +87,5 @@ def keeper_of(worker: Any) -> Keeper | None:
 
 def install(app: Celery) -> None:
     """Adds the steps to an app's workers."""
-    app.steps["worker"].add(Keeping)
+    steps: Any = app.steps
+    steps["worker"].add(Keeping)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import islice
+from uuid import UUID
 
 import psycopg
 from redis.exceptions import RedisError
@@ -39,7 +40,7 @@ def sweep(station: Station) -> dict[str, int]:
 def _heal(station: Station) -> Counter[str]:
     station.admission.make_whole()
     return (
-        _overdue_reservations(station)
+        _overdue(station)
         + _lost_messages(station)
         + _strangers(station)
         + _unknown_running(station)
@@ -47,14 +48,26 @@ def _heal(station: Station) -> Counter[str]:
     )
 
 
-def _overdue_reservations(station: Station) -> Counter[str]:
-    """Past the start lease: back to their place in line; nothing is charged."""
+def _overdue(station: Station) -> Counter[str]:
+    """Past their lease in Redis, and queued in Postgres: back to their place in line; nothing is charged.
+
+    A reservation that no worker claimed, or a lease whose worker died before Postgres heard of it.
+    """
+    counts: Counter[str] = Counter()
     admission = station.admission
-    overdue = [it.firing for it in admission.ask(lambda g: g.expired(BATCH)) if it.state == "reserved"]
-    if overdue:
-        admission.withdraw(overdue)
-        admission.offer_again(overdue)
-    return Counter({"start_lease_over_total": len(overdue)} if overdue else {})
+    overdue = admission.ask(lambda g: g.expired(BATCH))
+    known = firings.statuses(station.database.connection(), [it.firing for it in overdue])
+    for held in overdue:
+        if known.get(held.firing, ("", None))[0] != "queued":
+            continue
+        if held.state == "reserved":
+            admission.withdraw([held.firing])
+            admission.offer_again([held.firing])
+            counts["start_lease_over_total"] += 1
+        elif held.state == "leased":
+            admission.hand_over(admission.ask(lambda g, it=held: g.put_back(it.firing, UUID(it.request))))
+            counts["claim_lost_total"] += 1
+    return counts
 
 
 def _lost_messages(station: Station) -> Counter[str]:
@@ -83,12 +96,12 @@ def _strangers(station: Station) -> Counter[str]:
     return counts
 
 
-def _let_go(station: Station, gone: list) -> Counter[str]:
+def _let_go(station: Station, gone: list[UUID]) -> Counter[str]:
     counts: Counter[str] = Counter()
     admission = station.admission
     for held in admission.ask(lambda g: g.states(gone)) if gone else []:
         if held.state == "leased":
-            admission.hand_over(admission.ask(lambda g, held=held: g.release(held.firing, held.request)))
+            admission.hand_over(admission.ask(lambda g, held=held: g.release(held.firing, UUID(held.request))))
             counts["released_total"] += 1
         elif held.state:
             admission.withdraw([held.firing])

@@ -201,17 +201,28 @@ def _grace_until(ended: settlement.Ended) -> Any:
 
 
 def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome) -> None:
-    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
     for warning in after.warnings:
-        alerts.add(connection, warning.value, f"{ended.title}: {warning.value}", streaks.WORDS[warning], **about)
-        activity.add(connection, activity.Deed("warned", "slotbeat", {"warning": warning.value}, **about))
+        _tell_one(connection, ended, "warned", warning.value, streaks.WORDS[warning])
     if after.pause is None or ended.schedule_id is None:
         return
     counts = after.streaks
     count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
     note = f"{count} in a row: {after.pause.value}"
     if settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note):
-        deed = activity.Deed("auto_paused", "slotbeat", {"reason": after.pause.value, "streak": count}, **about)
-        activity.add(connection, deed)
-        alerts.add(connection, "auto_paused", f"{ended.title} was paused", note, **about)
+        _tell_one(connection, ended, "auto_paused", after.pause.value, note)
         event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
+
+
+def _tell_one(connection: Postgres, ended: settlement.Ended, kind: str, code: str, words: str) -> None:
+    """One row for the log and one for the people who are told."""
+    deed = activity.Deed(
+        kind,
+        "slotbeat",
+        {"reason": code, "words": words},
+        workspace=ended.workspace_id,
+        schedule=ended.schedule_id,
+        firing=ended.firing_id,
+    )
+    activity.add(connection, deed)
+    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
+    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **about)

@@ -119,7 +119,7 @@ class FirstStart:
 
     def __init__(self, wishes: Wishes, state: State, in_own_database: bool) -> None:
         self._done = wishes.folder / "first-start-done"
-        self._part = wishes.stack.first_start(state)
+        self._part = wishes.stack.first_start(state, wishes.folder)
         # A database that somebody gave us may be a real one: it gets its demo from `slotbeat demo`, or never.
         self._wanted = wishes.demo and in_own_database
         self._pending = not self._done.exists()

@@ -46,4 +46,5 @@ class Script:
         script = self._registered.get(id(client))
         if script is None:
             script = self._registered[id(client)] = client.register_script(self.text)
-        return script(keys=[given[k] for k in self.keys], args=[given[a] for a in self.arguments])
+        keys: list[Any] = [given[name] for name in self.keys]
+        return script(keys=keys, args=[given[name] for name in self.arguments])

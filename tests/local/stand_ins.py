@@ -48,7 +48,7 @@ def migrate(database_url: str) -> list[str]:
 
 def stack(demo_status: str) -> Stack:
     demo = Part("Demo fleet", code("import sys; sys.exit(int(sys.argv[1]))", demo_status), Finishes(), "loaded")
-    return Stack(parts=parts, migrate=migrate, first_start=lambda _: demo)
+    return Stack(parts=parts, migrate=migrate, first_start=lambda *_: demo)
 
 
 if __name__ == "__main__":
