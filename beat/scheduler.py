@@ -64,6 +64,9 @@ class Scheduler(CeleryScheduler):
     def _read_settings(self) -> None:
         if self._is_time("settings", SETTINGS_GOOD_FOR_S):
             self.settings = settings.read(table=settings_table.load(self.database.connection()))
+            self.admission.use(self.settings)
+        if self._is_time("own cap", float("inf")):
+            self.admission.write_own_cap(self.settings, f"beat@{socket.gethostname()}")
 
     def _send_maintenance(self) -> None:
         """Every beat sends; the tasks take turns by a row, so that several beats make no more passes."""

@@ -1,5 +1,6 @@
 """Over gate and store: firings into the line, slots handed over, firings ended, the gate rebuilt."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,7 +13,7 @@ from redis import Redis
 from shared import celery_app
 from shared.events import event, trouble
 from shared.gate import Gate, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
-from shared.settings import Addresses, Settings
+from shared.settings import Addresses, Settings, environment_name
 from shared.store import activity, epoch, firings, limits, processes
 from shared.store.attempts import request_abort
 from shared.store.connection import Database, Postgres
@@ -43,7 +44,13 @@ class Admission:
         self.database = database
         self.app = app
         redis = Redis.from_url(where.redis_url, **_REDIS_OPTIONS)
-        self.gate = Gate(redis, where.namespace, round(settings.start_lease_seconds * 1000))
+        self.gate = Gate(redis, where.namespace, 0)
+        self.lease_ms = 0
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Goes by these settings from now on."""
+        self.gate.start_lease_ms = round(settings.start_lease_seconds * 1000)
         self.lease_ms = round(settings.lease_seconds * 1000)
 
     def ask(self, question: Callable[[Gate], _Told]) -> _Told:
@@ -169,6 +176,11 @@ class Admission:
                 activity.add(connection, activity.Deed("limit_set", by, {"key": key, "cap": cap}))
         self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
         return changed
+
+    def write_own_cap(self, settings: Settings, by: str) -> None:
+        """A process that was started with the variable writes the fleet cap where it stands, once."""
+        if environment_name("max_concurrent") in os.environ and self.set_cap(limits.FLEET, settings.max_concurrent, by):
+            event("cap.written", cap=settings.max_concurrent, by=by)
 
     def remove_limit(self, key: str, by: str) -> bool:
         """Removes a limit, here and in the gate; False when there is none."""

@@ -35,6 +35,7 @@ class Keeping(bootsteps.StartStopStep):
         ended = end_strays(str(own.installation))
         if ended:
             event("strays.ended", count=ended)
+        own.admission.write_own_cap(own.settings, own.worker.node)
         own.database.close()  # the keeper's thread has its own connection, and so has each child
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
         room.use(room.Room(lambda: capacity(queues, worker), keeper.may_claim))

@@ -2,10 +2,12 @@
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import assert_never
 
 import psycopg
+from kombu.exceptions import OperationalError
 
 from shared.celery_app import REAP
 from shared.events import event, trouble
@@ -151,6 +153,10 @@ def _tell(station: Station, suspect: LiveAttempt, outcome: Outcome, settled: Set
     activity.add(station.database.connection(), deed)
     event("firing.reaped", firing=suspect.firing_id, reason=outcome.reason, status=settled.status)
     admission = station.admission
+    admission.tell_abort(suspect.firing_id, suspect.request_id, outcome.reason or "ended")
+    if suspect.celery_task_id is not None:
+        with suppress(OperationalError, OSError):
+            admission.app.control.revoke(suspect.celery_task_id)
     admission.hand_over(admission.ask(lambda gate: gate.release(suspect.firing_id, suspect.request_id)))
     if settled.status == "queued":
         admission.offer_again([suspect.firing_id])

@@ -29,9 +29,9 @@ class Station:
         self.database = Database(where.database_url, application=f"slotbeat {worker.node}"[:63])
         self.settings = knobs.read()
         self._read_at = float("-inf")
+        self.admission = Admission(self.database, where, self.settings, app)
         self.refresh()
         self.installation = processes.installation(self.database.connection())
-        self.admission = Admission(self.database, where, self.settings, app)
         self.guards = Guards(str(self.installation))
 
     def refresh(self) -> knobs.Settings:
@@ -40,6 +40,7 @@ class Station:
             with suppress(psycopg.OperationalError):
                 self.settings = knobs.read(table=settings_table.load(self.database.connection()))
                 self._read_at = monotonic()
+                self.admission.use(self.settings)
         return self.settings
 
     def tell_keeper(self, word: bytes) -> None:

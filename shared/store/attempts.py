@@ -185,6 +185,7 @@ class LiveAttempt:
     firing_id: UUID
     request_id: UUID
     worker: dict[str, Any]
+    celery_task_id: str | None
     claimed_at: datetime
     heartbeat_expires_at: datetime
     run_expires_at: datetime
@@ -213,7 +214,7 @@ def suspects(connection: Postgres, grace: timedelta, most: int) -> list[LiveAtte
     with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
         return cursor.execute(
             """
-            select a.token, a.firing_id, a.request_id, a.worker, a.claimed_at, a.heartbeat_expires_at,
+            select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
                    a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
                    a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
                    f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id, now() as now

@@ -1,0 +1,201 @@
+"""The sweep on real rows, without waiting for real leases: Postgres's rows are moved in time instead."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from shared.celery_app import REAP, make_app
+from shared.settings import Settings
+from shared.store import activity, attempts, cadence
+from tests.process.conftest import Fleet
+from tests.process.test_lost_workers import by_hand
+from workers import reaper
+from workers.identity import this_worker
+from workers.outcome import Outcome
+from workers.settle import settle
+from workers.station import Station
+
+LEASE = timedelta(seconds=60)
+SETTINGS = Settings(reap_every_s=0.001)
+
+
+@pytest.fixture
+def station(fleet: Fleet) -> Iterator[Station]:
+    app = make_app("reaper")
+    made = Station(app, this_worker("reaper@test"))
+    made.settings = SETTINGS
+    made.refresh = lambda: made.settings
+    yield made
+    made.close()
+    app.close()
+
+
+def running(fleet: Fleet, title: str = "it", *, most_attempts: int = 1) -> int:
+    """A firing that runs, as far as the rows say; its token."""
+    fleet.admission.set_cap("fleet", 100, "test")
+    [(known,)] = fleet.rows("select count(*) from workspaces")
+    workspace: UUID = fleet.rows("select id from workspaces")[0][0] if known else fleet.workspace()
+    firing = replace(by_hand(workspace), title=title, max_attempts=most_attempts)
+    fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
+    request = uuid4()
+    fleet.admission.gate.claim(firing.id, request, "w", 60_000)
+    by = attempts.Claimer({"id": "w"}, None, fleet.admission.gate.epoch, LEASE)
+    claimed = attempts.claim(fleet.database.connection(), firing.id, request, by)
+    assert isinstance(claimed, attempts.Attempt)
+    return claimed.token
+
+
+def age(fleet: Fleet, token: int, seconds: float) -> None:
+    """Lets an attempt's clocks have begun so long ago."""
+    fleet.database.connection().execute(
+        "update attempts set claimed_at = claimed_at - %(by)s, heartbeat_expires_at = heartbeat_expires_at - %(by)s,"
+        " run_expires_at = run_expires_at - %(by)s, dead_tick_at = dead_tick_at - %(by)s,"
+        " exited_at = exited_at - %(by)s where token = %(token)s",
+        {"by": timedelta(seconds=seconds), "token": token},
+    )
+
+
+def sweep(fleet: Fleet, station: Station, times: int = 1) -> dict[str, int]:
+    told: dict[str, int] = {}
+    for _ in range(times):
+        fleet.database.connection().execute("delete from cadence")
+        told = reaper.sweep(station)
+    return told
+
+
+def status(fleet: Fleet, token: int) -> tuple[str, str | None]:
+    [row] = fleet.rows("select status, failure_reason from firings where token = %s", token)
+    return row
+
+
+def test_a_live_attempt_within_its_lease_is_never_touched_whatever_the_number_of_sweeps(
+    fleet: Fleet, station: Station
+) -> None:
+    """REA-2."""
+    token = running(fleet)
+
+    assert sweep(fleet, station, times=20) == {}
+
+    assert status(fleet, token) == ("running", None)
+    assert fleet.rows("select dead_ticks from attempts") == [(0,)]
+
+
+def test_a_lost_worker_needs_two_sweeps_in_a_row_a_renewal_interval_apart(fleet: Fleet, station: Station) -> None:
+    """REA-3: a backlog of sweeps judges no faster, and one renewal resets the count."""
+    token = running(fleet)
+    age(fleet, token, 80)
+
+    sweep(fleet, station, times=5)
+    assert status(fleet, token) == ("running", None)
+    attempts.renew(fleet.database.connection(), [token], LEASE)
+    age(fleet, token, 80)
+    sweep(fleet, station, times=5)
+    assert status(fleet, token) == ("running", None)
+    age(fleet, token, 16)
+    sweep(fleet, station)
+
+    assert status(fleet, token) == ("failed", "worker_lost")
+
+
+def test_a_requeued_firing_is_charged_until_its_attempts_are_used_up(fleet: Fleet, station: Station) -> None:
+    """REA-6."""
+    token = running(fleet, most_attempts=2)
+    for _ in range(2):
+        age(fleet, token, 80)
+        sweep(fleet, station)
+
+    assert fleet.rows("select status, attempt_count from firings") == [("queued", 1)]
+    assert fleet.rows("select count(token) from slots") == [(0,)]
+
+
+def test_a_recorded_exit_is_left_to_its_worker_and_settled_after_its_grace(fleet: Fleet, station: Station) -> None:
+    """REA-4, first half; never worker_lost."""
+    token = running(fleet)
+    attempts.record_exit(fleet.database.connection(), token, 0, None)
+    age(fleet, token, 299)
+    sweep(fleet, station, times=3)
+    assert status(fleet, token) == ("running", None)
+
+    age(fleet, token, 2)
+    sweep(fleet, station)
+
+    assert status(fleet, token) == ("completed", None)
+
+
+def test_whoever_loses_the_race_to_settle_does_nothing_at_all(fleet: Fleet, station: Station) -> None:
+    """REA-5: no second settle, no alert, no activity."""
+    token = running(fleet)
+    age(fleet, token, 80)
+    sweep(fleet, station)
+    age(fleet, token, 16)
+    [suspect] = attempts.suspects(fleet.database.connection(), timedelta(0), 10)
+    settle(fleet.database, token, Outcome(None, exit_code=0), SETTINGS)
+    before = fleet.rows("select count(*) from activity_logs")
+
+    assert reaper.judge(station, suspect, SETTINGS) is None
+
+    assert status(fleet, token) == ("completed", None)
+    assert fleet.rows("select count(*) from activity_logs") == before
+
+
+def test_a_run_lease_that_is_over_ends_a_firing_that_is_still_renewed(fleet: Fleet, station: Station) -> None:
+    """REA-6: after the guard had its chance: abort grace and two sweeps."""
+    token = running(fleet, most_attempts=3)
+    age(fleet, token, 75)
+    attempts.renew(fleet.database.connection(), [token], LEASE)
+    sweep(fleet, station)
+
+    assert status(fleet, token) == ("failed", "lease_expired")
+
+
+def test_the_kill_switch_stops_every_verdict_and_says_so(
+    fleet: Fleet, station: Station, caplog: pytest.LogCaptureFixture
+) -> None:
+    """REA-8."""
+    token = running(fleet)
+    age(fleet, token, 10_000)
+    station.settings = replace(SETTINGS, reaper_enabled=False)
+
+    sweep(fleet, station, times=5)
+
+    assert status(fleet, token) == ("running", None)
+    assert "reaper.disabled" in caplog.text
+    assert fleet.rows("select outcome from cadence where name = %s", REAP) == [("disabled",)]
+
+
+def test_a_bad_row_stops_nobody_else(fleet: Fleet, station: Station) -> None:
+    """REA-9."""
+    bad, good = running(fleet, "bad"), running(fleet, "good")
+    fleet.database.connection().execute(
+        "update attempts set abort_reason = 'no such reason', abort_requested_at = now() where token = %s", [bad]
+    )
+    for token in (bad, good):
+        age(fleet, token, 80)
+    sweep(fleet, station)
+    for token in (bad, good):
+        age(fleet, token, 16)
+
+    counts = sweep(fleet, station)
+
+    assert status(fleet, bad) == ("running", None)
+    assert status(fleet, good) == ("failed", "worker_lost")
+    assert counts == {"failed_rows": 1, "worker_lost_total": 1}
+
+
+def test_counts_of_what_was_reaped_add_up_over_sweeps(fleet: Fleet, station: Station) -> None:
+    """REA-11."""
+    connection = fleet.database.connection()
+    for expected in (1, 2):
+        token = running(fleet)
+        age(fleet, token, 80)
+        for later in (0, 16):
+            age(fleet, token, later)
+            connection.execute("update cadence set ran_at = ran_at - interval '1 hour'")
+            reaper.sweep(station)
+
+        [last] = cadence.passes(connection)
+        assert last.counts["worker_lost_total"] == expected
+        assert last.outcome == "ok"
