@@ -72,7 +72,7 @@ def board(database: Database, wanted: str) -> Board:
         now=totals.now,
         totals=totals,
         headline=_headline(limits, running, totals),
-        alarms=alarms,
+        alarms=sorted(alarms, key=lambda it: it.level != "danger"),
         meters=meters,
         line=list(_line(line, limits, running, totals.now, kept)),
         running=running[:MOST_RUNNING],

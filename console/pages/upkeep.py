@@ -107,7 +107,7 @@ def _missing(signs: Sequence[Sign]) -> list[Alarm]:
     found: list[Alarm] = []
     for kind, what_follows in (("worker", "nothing starts"), ("beat", "no schedule becomes due")):
         of_kind = [it for it in signs if it.process.kind == kind]
-        silent = [it.process.id for it in of_kind if it.silent]
+        silent = [f"{it.process.id} for {words.roughly(it.process.age_s)}" for it in of_kind if it.silent]
         if len(silent) == len(of_kind):
             found.append(Alarm("danger", f"No {kind} gives a sign: {what_follows}."))
         elif silent:

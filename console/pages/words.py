@@ -10,7 +10,7 @@ _REASONS = {
     "lease_expired": "run lease expired",
     "timeout": "timed out",
     "aborted": "aborted",
-    "cancelled": "cancelled by a person",
+    "cancelled": "by a person",
     "replaced": "replaced by a newer firing",
     "rate_limited": "rate limited",
     "auth_failed": "not authorised by the target",
