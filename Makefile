@@ -3,6 +3,8 @@
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
+# More test processes than cores: most tests wait for servers, clocks and other processes.
+JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ down: setup ## stops what `make up` started elsewhere
 	@exec $(BIN)/python -m console.local.down .slotbeat
 
 test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for a part)
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/ruff format --check --quiet
