@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from console.deeds.gate import AWAY, tell
+from console.deeds.gate import AWAY
 from console.deeds.schedules import archived
 from console.problems import Problem, Wrong, gate_unavailable, invalid, not_found
 from shared.admission import Admission, Full
@@ -59,8 +59,9 @@ def ad_hoc(admission: Admission, values: Mapping[str, Any], how: How) -> UUID:
         raise invalid(Wrong("workspace_id", "workspace_unknown", told))
     _need_fit(there, how)
     defaults = read(table=settings.load(connection))
+    given: dict[str, Any] = {**values, "max_run_seconds": values["max_run_seconds"] or defaults.max_run_seconds}
     made = firings.ByHand(
-        **{**values, "max_run_seconds": values["max_run_seconds"] or defaults.max_run_seconds},
+        **given,
         id=uuid7(),
         schedule_id=None,
         source="adhoc",
@@ -91,7 +92,7 @@ def cancel(admission: Admission, firing: UUID, actor: str) -> Literal["cancelled
     if known is None:
         raise not_found("firing", firing)
     body = {"firing_id": str(firing), "schedule_id": known.schedule_id and str(known.schedule_id)}
-    about = {"workspace": known.workspace_id, "schedule": known.schedule_id, "firing": firing}
+    about: dict[str, Any] = {"workspace": known.workspace_id, "schedule": known.schedule_id, "firing": firing}
     deed = Deed("firing_cancelled", actor, body, **about)
     try:
         answer = admission.cancel(firing, Reason.CANCELLED, deed)
@@ -154,7 +155,7 @@ def _deed(made: firings.ByHand, how: How, more: Mapping[str, Any]) -> Deed:
     body = {"firing_id": str(made.id), "forced": how.forced, "queue": how.queue, **more}
     if made.schedule_id is not None:
         body["schedule_id"] = str(made.schedule_id)
-    about = {"workspace": made.workspace_id, "schedule": made.schedule_id, "firing": made.id}
+    about: dict[str, Any] = {"workspace": made.workspace_id, "schedule": made.schedule_id, "firing": made.id}
     return Deed("manual_force_bypass" if how.forced else "manual_run", how.actor, body, **about)
 
 

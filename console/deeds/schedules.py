@@ -103,7 +103,7 @@ def cancel_waiting(connection: Postgres, known: Schedule, actor: str) -> list[UU
     cancelled = schedule_edits.cancel_queued(connection, known.id)
     for firing in cancelled:
         body = {"firing_id": str(firing), "schedule_id": str(known.id)}
-        about = {"workspace": known.workspace_id, "schedule": known.id, "firing": firing}
+        about: dict[str, Any] = {"workspace": known.workspace_id, "schedule": known.id, "firing": firing}
         activity.add(connection, activity.Deed("firing_cancelled", actor, body, **about))
     return cancelled
 
@@ -170,9 +170,7 @@ def _get(connection: Postgres, schedule: UUID) -> Schedule:
     return known
 
 
-def _log(
-    connection: Postgres, what: str, actor: str, workspace: UUID, schedule: UUID, body: dict[str, Any]
-) -> None:
+def _log(connection: Postgres, what: str, actor: str, workspace: UUID, schedule: UUID, body: dict[str, Any]) -> None:
     activity.add(connection, activity.Deed(what, actor, body, workspace=workspace, schedule=schedule))
 
 

@@ -12,11 +12,35 @@ from psycopg.types.json import Jsonb
 from shared.store.connection import Postgres
 
 # What a person writes; the rest of a row is what became of it.
-WRITABLE = (
-    "workspace_id name kind cron run_at timezone prompt target priority lane overlap missed start_deadline_s jitter_s"
-    " start_at end_at remaining_runs max_turns max_run_seconds max_attempts retry_backoff_s daily_turn_budget"
-    " budget_turns budget_tokens budget_micros success_check alert_after_s"
-).split()
+WRITABLE = [
+    "workspace_id",
+    "name",
+    "kind",
+    "cron",
+    "run_at",
+    "timezone",
+    "prompt",
+    "target",
+    "priority",
+    "lane",
+    "overlap",
+    "missed",
+    "start_deadline_s",
+    "jitter_s",
+    "start_at",
+    "end_at",
+    "remaining_runs",
+    "max_turns",
+    "max_run_seconds",
+    "max_attempts",
+    "retry_backoff_s",
+    "daily_turn_budget",
+    "budget_turns",
+    "budget_tokens",
+    "budget_micros",
+    "success_check",
+    "alert_after_s",
+]
 
 
 @dataclass(frozen=True)

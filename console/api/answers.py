@@ -1,0 +1,125 @@
+"""Every answer that is not a success, as problem details (RFC 9457)."""
+
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from console.problems import Problem, Wrong, gate_unavailable, invalid, refused
+from shared.events import trouble
+from shared.rules.refused import RefusedValueError
+from shared.rules.text import one_line
+from shared.store.schedules import WRITABLE
+
+_SHOWN_CHARACTERS = 60
+_PLACES = {"body", "query", "path", "header"}
+
+
+class WrongValue(BaseModel):
+    """One value that cannot be."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """What every refusal looks like; some carry further members, such as `slot_eta_s`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    errors: list[WrongValue] = []
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """A problem as a response."""
+    content: dict[str, Any] = {
+        "type": f"urn:slotbeat:error:{problem.error}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "error": problem.error,
+        **jsonable_encoder(problem.more),
+    }
+    if problem.wrong:
+        content["errors"] = [vars(it) for it in problem.wrong]
+    return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Every error of this application becomes a problem; none shows how it is made inside."""
+    makers = {
+        Problem: lambda error: error,
+        RefusedValueError: refused,
+        RequestValidationError: _invalid,
+        HTTPException: _of_http,
+        psycopg.Error: _of_postgres,
+        RedisError: lambda _: gate_unavailable(),
+        Exception: _unexpected,
+    }
+    for kind, make in makers.items():
+        app.add_exception_handler(kind, _handler(make))
+
+
+def _handler(make: Any) -> Any:
+    def handle(request: Request, error: Any) -> JSONResponse:
+        problem = make(error)
+        if problem.status >= 500:
+            trouble("api.failed", error, method=request.method, path=request.url.path)
+        return answer(problem)
+
+    return handle
+
+
+def _of_http(error: HTTPException) -> Problem:
+    known = {404: ("not_found", "There is no such address. See /api/docs."), 405: ("method_not_allowed", "")}
+    code, detail = known.get(error.status_code, ("refused", str(error.detail)))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = "This address does not take that method. See /api/docs."
+    return Problem(error.status_code, code, detail, headers=error.headers)
+
+
+def _of_postgres(error: psycopg.Error) -> Problem:
+    if isinstance(error, psycopg.errors.ForeignKeyViolation):
+        return Problem(409, "changed_meanwhile", "What this belongs to was removed meanwhile. Read it again.")
+    if isinstance(error, psycopg.OperationalError):
+        detail = "Postgres does not answer in time. What runs goes on. Try again in some seconds."
+        return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
+    return _unexpected(error)
+
+
+def _unexpected(_: Exception) -> Problem:
+    return Problem(500, "internal", "Something went wrong here. It was logged; please report it with the time.")
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    found = [_wrong(it) for it in error.errors()]
+    if any(it.code == "body_missing" for it in found):
+        return Problem(400, "body_missing", "Send a JSON object as the body, with Content-Type: application/json.")
+    return invalid(*found)
+
+
+def _wrong(told: Any) -> Wrong:
+    place = [str(it) for it in told["loc"]]
+    if place == ["body"] and told["type"] == "missing":
+        return Wrong("", "body_missing", "")
+    field = one_line(".".join(place[1:] if place[0] in _PLACES else place), _SHOWN_CHARACTERS)
+    if told["type"] == "extra_forbidden":
+        near = get_close_matches(place[-1], WRITABLE, 1)
+        meant = f"Did you mean {near[0]}?" if near else "See /api/docs for those there are."
+        return Wrong(field, "unknown_field", f"There is no field {field}. {meant}")
+    if told["type"] == "missing":
+        return Wrong(field, "required", f"{field} is required.")
+    message = one_line(str(told["msg"])).rstrip(".")
+    return Wrong(field, str(told["type"]), message if message.startswith(field) else f"{field}: {message}.")

@@ -1,0 +1,99 @@
+"""The application: resources, the dashboard's pages, the door before them, what they have at hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from console.api import answers, docs, events, firings, health, schedules, slots, workspaces
+from console.api import settings as settings_api
+from console.api.answers import ProblemDetails
+from console.api.door import Door
+from console.api.state import Connections
+from shared import celery_app
+from shared import settings as knobs
+from shared.admission import Admission
+
+# Each thread has a connection to Postgres; more of them wait for the same few milliseconds of work.
+_THREADS = 8
+# A run-now's caller hears within three seconds that the gate is away: one try, no second one.
+_GATE_ANSWERS_WITHIN_S = 1.2
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemDetails, "description": words}
+    for code, words in {
+        404: "No such thing",
+        409: "Not possible in its state",
+        422: "A value that cannot be",
+        503: "Postgres or Redis is away",
+    }.items()
+}
+
+
+def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
+    """An application that connects when it is first asked for something."""
+    app = FastAPI(
+        title="Slotbeat",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        generate_unique_id_function=_operation_id,
+        responses=_REFUSALS,
+    )
+    database = Connections(where.database_url)
+    app.state.database = database
+    app.state.admission = _admission(database, where, settings)
+    answers.install(app)
+    for resource in (workspaces, schedules, events, firings, slots, settings_api, health, docs):
+        app.include_router(resource.router)
+    if find_spec("console.pages"):
+        app.include_router(import_module("console.pages").router)
+    app.add_middleware(Door)
+    return app
+
+
+def close(app: FastAPI) -> None:
+    """Gives every connection back."""
+    app.state.admission.gate.redis.close()
+    app.state.admission.app.close()
+    app.state.database.close()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    yield
+    close(app)
+
+
+def _admission(database: Connections, where: knobs.Addresses, settings: knobs.Settings) -> Admission:
+    made = Admission(database, where, settings, celery_app.make_app("console"))
+    made.gate.redis.close()
+    made.gate.redis = Redis.from_url(
+        where.redis_url,
+        socket_timeout=_GATE_ANSWERS_WITHIN_S,
+        socket_connect_timeout=_GATE_ANSWERS_WITHIN_S,
+        socket_keepalive=True,
+        health_check_interval=10,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return made
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def from_environment() -> FastAPI:
+    """The application that the environment's addresses and settings ask for."""
+    return make_app(knobs.addresses(), knobs.read())

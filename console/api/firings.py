@@ -1,0 +1,121 @@
+"""Firings over HTTP: listed, read, started without a schedule, cancelled, repeated."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from console.api.fields import Attempts, Body, Instant, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
+from console.api.paging import Listing, listing, moment_and_id_after
+from console.api.schedules import Started, started
+from console.api.state import Actor, HowQuery, Paging, Rows, Slots
+from console.api.targets import Target
+from console.deeds import firings as deeds
+from console.problems import not_found
+from shared.rules.reasons import Reason
+from shared.rules.states import State
+from shared.store import firing_detail
+from shared.store import firings as store
+from shared.store.firing_detail import Tried
+from shared.store.firings import Filter, Firing
+
+router = APIRouter(prefix="/api/firings", tags=["firings"])
+
+
+class Wanted(Paging):
+    """Which firings to list."""
+
+    schedule: UUID | None = None
+    workspace: UUID | None = None
+    status: State | None = None
+    reason: Reason | None = None
+    since: Instant | None = None
+
+
+class AdHoc(Body):
+    """A firing without a schedule."""
+
+    workspace_id: UUID
+    target: Target
+    prompt: Prompt = ""
+    title: Title = "ad hoc"
+    priority: Priority = 5
+    lane: Lane | None = None
+    max_turns: Turns | None = None
+    max_run_seconds: SomeSeconds | None = None
+    max_attempts: Attempts = 1
+    retry_backoff_s: Seconds = 30
+
+
+class Detail(BaseModel):
+    """A firing with what it was given and each of its attempts."""
+
+    firing: Firing
+    prompt: str
+    target: dict[str, Any]
+    attempts: list[Tried]
+
+
+class Cancelled(BaseModel):
+    """`cancelled`: it waited and has ended; `aborting`: it runs and is being ended."""
+
+    firing_id: UUID
+    answer: str
+
+
+@router.get("")
+def list_firings(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[Firing]:
+    """Firings by the time they were queued, newest first."""
+    which = Filter(
+        wanted.schedule,
+        wanted.workspace,
+        wanted.status and wanted.status.value,
+        wanted.reason and wanted.reason.value,
+        wanted.since,
+        moment_and_id_after(wanted.cursor),
+    )
+    found = store.newest(rows.connection(), which, wanted.limit + 1)
+    return listing(found, wanted.limit, lambda it: f"{it.queued_at.isoformat()}|{it.id}")
+
+
+@router.post("")
+def create_firing(slots: Slots, actor: Actor, form: AdHoc, how: HowQuery, response: Response) -> Started:
+    """Runs something once; as with a schedule: 429 where there is no room, 202 in line with `queue`."""
+    asked = deeds.How(how.force, how.queue, actor)
+    values = {**form.model_dump(), "target": form.target.model_dump(exclude_none=True)}
+    return started(deeds.ad_hoc(slots, values, asked), asked, response)
+
+
+@router.get("/{firing_id}")
+def get_firing(rows: Rows, firing_id: UUID) -> Firing:
+    """One firing."""
+    found = store.get(rows.connection(), firing_id)
+    if found is None:
+        raise not_found("firing", firing_id)
+    return found
+
+
+@router.get("/{firing_id}/detail")
+def get_firing_detail(rows: Rows, firing_id: UUID) -> Detail:
+    """One firing with what it was given and each of its attempts."""
+    found, given = store.get(rows.connection(), firing_id), firing_detail.given(rows.connection(), firing_id)
+    if found is None or given is None:
+        raise not_found("firing", firing_id)
+    tried = firing_detail.attempts(rows.connection(), firing_id)
+    return Detail(firing=found, prompt=given.prompt, target=given.target, attempts=tried)
+
+
+@router.post("/{firing_id}/cancel")
+def cancel_firing(slots: Slots, actor: Actor, firing_id: UUID, response: Response) -> Cancelled:
+    """Ends one that waits (200), asks for the end of one that runs (202); 409 where nothing is left to end."""
+    answer = deeds.cancel(slots, firing_id, actor)
+    response.status_code = 202 if answer == "aborting" else 200
+    return Cancelled(firing_id=firing_id, answer=answer)
+
+
+@router.post("/{firing_id}/rerun")
+def rerun_firing(slots: Slots, actor: Actor, firing_id: UUID, how: HowQuery, response: Response) -> Started:
+    """Makes a new firing of one that has ended, with what that one was given."""
+    asked = deeds.How(how.force, how.queue, actor)
+    return started(deeds.rerun(slots, firing_id, asked), asked, response)

@@ -1,0 +1,153 @@
+"""Schedules over HTTP: read, written with ETag and If-Match, run now, paused, resumed."""
+
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field
+
+from console.api.fields import Name
+from console.api.paging import Listing, id_after, listing
+from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
+from console.api.state import Actor, HowQuery, Page, Paging, Rows, Slots
+from console.deeds import firings as firing_deeds
+from console.deeds import pausing
+from console.deeds import schedules as deeds
+from console.problems import not_found
+from shared.store import schedule_edits
+from shared.store import schedules as store
+from shared.store.schedule_edits import Revision
+from shared.store.schedules import Filter, Schedule
+
+router = APIRouter(prefix="/api/schedules", tags=["schedules"])
+
+IfMatch = Annotated[str | None, Header(description="The ETag of the revision that you read.", max_length=1000)]
+
+
+class Saved(BaseModel):
+    """A schedule as it was saved, and what its owner should hear."""
+
+    schedule: Schedule
+    warnings: list[dict[str, Any]]
+
+
+class Started(BaseModel):
+    """The firing that was made."""
+
+    firing_id: UUID
+    forced: bool
+
+
+class Wanted(Paging):
+    """Which schedules to list; without a status, all but archived ones."""
+
+    workspace: UUID | None = None
+    name: Name | None = None
+    status: Annotated[Literal["active", "paused", "archived"] | None, Field()] = None
+
+
+@router.get("")
+def list_schedules(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[Schedule]:
+    """Schedules in the order they were made."""
+    which = Filter(wanted.workspace, wanted.name, wanted.status, id_after(wanted.cursor))
+    found = store.page(rows.connection(), which, wanted.limit + 1)
+    return listing(found, wanted.limit, lambda it: str(it.id))
+
+
+@router.post("", status_code=201)
+def create_schedule(rows: Rows, actor: Actor, form: ScheduleForm, response: Response) -> Saved:
+    """Makes a schedule; it is due at its first occurrence from now on."""
+    saved = deeds.create(rows, form.values(), actor)
+    response.headers["Location"] = f"/api/schedules/{saved.schedule.id}"
+    return _saved(saved, response)
+
+
+@router.get("/{schedule_id}")
+def get_schedule(rows: Rows, schedule_id: UUID, response: Response) -> Schedule:
+    """One schedule; its ETag is its revision."""
+    found = store.get(rows.connection(), schedule_id)
+    if found is None:
+        raise not_found("schedule", schedule_id)
+    return _tagged(found, response)
+
+
+@router.put("/{schedule_id}")
+def replace_schedule(
+    rows: Rows, actor: Actor, schedule_id: UUID, form: ScheduleForm, response: Response, if_match: IfMatch = None
+) -> Saved:
+    """Edits all of a schedule. What waits or runs of it stays as it was made."""
+    return _saved(deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+
+
+@router.patch("/{schedule_id}")
+def edit_schedule(
+    rows: Rows, actor: Actor, schedule_id: UUID, form: SchedulePatch, response: Response, if_match: IfMatch = None
+) -> Saved:
+    """Edits the fields that are given."""
+    return _saved(deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+
+
+@router.delete("/{schedule_id}", status_code=204)
+def delete_schedule(slots: Slots, actor: Actor, schedule_id: UUID, if_match: IfMatch = None) -> None:
+    """Deletes a schedule; one with a history is archived. What waits of it is cancelled, what runs goes on."""
+    deeds.remove(slots, schedule_id, actor, _revisions(if_match))
+
+
+@router.get("/{schedule_id}/revisions")
+def list_revisions(rows: Rows, schedule_id: UUID, page: Page) -> Listing[Revision]:
+    """What was edited, by whom, newest first."""
+    if store.get(rows.connection(), schedule_id) is None:
+        raise not_found("schedule", schedule_id)
+    found = schedule_edits.revisions(rows.connection(), schedule_id, page.limit)
+    return Listing(items=found, next_cursor=None)
+
+
+@router.post("/{schedule_id}/execute")
+def execute_schedule(
+    slots: Slots, actor: Actor, schedule_id: UUID, how: HowQuery, response: Response, form: RunForm | None = None
+) -> Started:
+    """Runs it now: 429 where there is no room, 202 in line with `queue`, past the caps with `force` (audited)."""
+    changes = {} if form is None else form.model_dump(exclude_unset=True)
+    asked = firing_deeds.How(how.force, how.queue, actor)
+    made = firing_deeds.execute(slots, schedule_id, changes, asked)
+    return started(made, asked, response)
+
+
+@router.post("/{schedule_id}/pause")
+def pause_schedule(
+    slots: Slots, actor: Actor, schedule_id: UUID, response: Response, form: PauseForm | None = None
+) -> Schedule:
+    """Pauses it: what waits is held, what runs goes on; nothing missed meanwhile is fired later."""
+    wish = pausing.Pause() if form is None else pausing.Pause(form.note, form.until, form.cancel_queued)
+    return _tagged(pausing.pause(slots, schedule_id, wish, actor), response)
+
+
+@router.post("/{schedule_id}/resume")
+def resume_schedule(slots: Slots, actor: Actor, schedule_id: UUID, response: Response) -> Schedule:
+    """Makes it active from now on."""
+    return _tagged(pausing.resume(slots, schedule_id, actor), response)
+
+
+def started(made: UUID, how: firing_deeds.How, response: Response) -> Started:
+    """200, or 202 for one that may have to wait in line."""
+    response.status_code = 202 if how.queue else 200
+    response.headers["Location"] = f"/api/firings/{made}"
+    return Started(firing_id=made, forced=how.forced)
+
+
+def _tagged(found: Schedule, response: Response) -> Schedule:
+    response.headers["ETag"] = f'"{found.revision}"'
+    return found
+
+
+def _saved(saved: deeds.Saved, response: Response) -> Saved:
+    warnings = [{"type": it.code, "message": it.words} for it in saved.warnings]
+    return Saved(schedule=_tagged(saved.schedule, response), warnings=warnings)
+
+
+def _revisions(if_match: str | None) -> frozenset[int] | None:
+    """The revisions an edit is for; None for any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(int(it) for it in re.findall(r'"([0-9]{1,18})"', if_match))

@@ -1,0 +1,79 @@
+"""Slots and limits over HTTP: caps, who holds, who waits."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from console.api.fields import Body, Cap
+from console.api.paging import Listing
+from console.api.state import Actor, Rows, Slots
+from console.deeds import limits as deeds
+from shared.gate import PRIORITY_STEP, Usage
+from shared.store import limits, overview
+from shared.store.limits import Limit, SlotHolder
+from shared.store.overview import Waits
+
+router = APIRouter(prefix="/api", tags=["slots"])
+
+_LONGEST_LINE = 100
+
+Key = Annotated[str, Path(description="fleet, workspace:ID or lane:NAME", max_length=200)]
+
+
+class LimitForm(Body):
+    """A limit's cap; 0 stops all admission under it."""
+
+    cap: Cap
+
+
+class LimitInUse(BaseModel):
+    """A limit with those who hold its slots, and the head of the line before it."""
+
+    limit: Limit
+    holders: list[SlotHolder]
+    line: list[Waits]
+
+
+class AllSlots(BaseModel):
+    """Every limit in use; `gate` is what Redis counts, null while it is away."""
+
+    items: list[LimitInUse]
+    waiting: int
+    gate: Usage | None
+
+
+@router.get("/slots")
+def get_slots(slots: Slots) -> AllSlots:
+    """Usage, cap, holders and the line, per limit."""
+    with overview.one_moment(slots.database) as connection:
+        known, held = limits.listing(connection), limits.holders(connection)
+        line = overview.line(connection, _LONGEST_LINE, PRIORITY_STEP)
+        waiting = overview.totals(connection, "").waiting
+    items = [
+        LimitInUse(
+            limit=limit,
+            holders=[it for it in held if it.limit_key == limit.key],
+            line=[it for it in line if limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")],
+        )
+        for limit in known
+    ]
+    return AllSlots(items=items, waiting=waiting, gate=deeds.usage(slots))
+
+
+@router.get("/limits")
+def list_limits(rows: Rows) -> Listing[Limit]:
+    """Every limit with what is held under it."""
+    return Listing(items=limits.listing(rows.connection()), next_cursor=None)
+
+
+@router.put("/limits/{key:path}")
+def set_limit(slots: Slots, actor: Actor, key: Key, form: LimitForm) -> Limit:
+    """Writes a cap, and hands over at once what it makes free; lowering it ends nothing."""
+    return deeds.set_cap(slots, key, form.cap, actor)
+
+
+@router.delete("/limits/{key:path}", status_code=204)
+def remove_limit(slots: Slots, actor: Actor, key: Key) -> None:
+    """Removes the limit of a workspace or a lane; what runs under it goes on."""
+    deeds.remove(slots, key, actor)

@@ -1,0 +1,70 @@
+"""Settings are read with their source, and written as text that the settings table keeps."""
+
+import os
+from dataclasses import fields
+from typing import Any
+
+from console.problems import Problem, Wrong, invalid, not_found
+from shared.admission import Admission
+from shared.settings import BadSetting, Setting, Settings, parse, resolve
+from shared.store import activity, limits
+from shared.store import settings as table
+from shared.store.connection import Database
+
+MAX_CONCURRENT = "max_concurrent"
+
+
+def every(database: Database) -> list[Setting]:
+    """Every setting as it stands."""
+    return resolve(os.environ, table.load(database.connection()))
+
+
+def one(database: Database, key: str) -> Setting:
+    """One setting as it stands."""
+    found = [it for it in every(database) if it.key == key]
+    if not found:
+        raise not_found("setting", key)
+    return found[0]
+
+
+def write(admission: Admission, key: str, value: Any, actor: str) -> Setting:
+    """Writes a setting; the fleet's cap goes where caps stand, and at once into the gate."""
+    before = one(admission.database, key)
+    text = _text(key, value)
+    if key == MAX_CONCURRENT:
+        admission.set_cap(limits.FLEET, parse(key, text), actor)
+    with admission.database.transaction() as connection:
+        if key != MAX_CONCURRENT:
+            table.store(connection, key, text, actor)
+        body = {"key": key, "value": value, "before": before.value}
+        activity.add(connection, activity.Deed("setting_changed", actor, body))
+    return one(admission.database, key)
+
+
+def _text(key: str, value: Any) -> str:
+    """The value as the table has it; a Problem for one of another type, or out of bounds."""
+    known = next(it for it in fields(Settings) if it.name == key)
+    text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    if not _is_of(known.type, known.default, value):
+        raise _bad(f"{key} takes a value like {known.default!r}, as JSON has it: a number or true without quotes.")
+    if "\0" in text or any("\ud800" <= it <= "\udfff" for it in text):
+        raise _bad(f"{key} takes text without NUL and lone surrogates.")
+    try:
+        parse(key, text)
+    except BadSetting as error:
+        raise _bad(f"{error}.") from error
+    return text
+
+
+def _is_of(kind: Any, default: Any, value: Any) -> bool:
+    if value is None:
+        return default is None
+    if kind in (bool, str):
+        return isinstance(value, kind)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _bad(message: str) -> Problem:
+    return invalid(Wrong("value", "setting", message))
