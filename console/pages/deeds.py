@@ -13,7 +13,7 @@ from console.pages.answers import PageRoute
 from console.pages.origin import only_ours
 from console.pages.render import HEADERS, page
 from console.pages.resuming import next_occurrence
-from console.pages.waits import Estimate, Forecast, Wanted, wanted
+from console.pages.waits import FIT, Estimate, Forecast, Wanted, wanted
 from shared.admission import Admission, Full
 from shared.events import trouble
 from shared.gate import PRIORITY_STEP
@@ -60,6 +60,8 @@ def run_now(request: Request, schedule: UUID, form: Fields) -> Response:
     admission: Admission = request.app.state.admission
     how = form.get("how", "")
     known = _or_404(buttons.runnable(admission.database.connection(), schedule))
+    if known.workspace_status not in FIT and how != "queue":
+        return page("held.html", 409, schedule=known, wanted=form.get("q", ""))
     firing = _firing(known, admission.database, forced=how == "force")
     try:
         full = admission.run_now(firing, _deed(request, known, firing), queue=how == "queue")

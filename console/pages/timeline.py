@@ -144,7 +144,7 @@ def _percent(moment: datetime, now: datetime) -> float:
 
 def _ticks() -> list[Tick]:
     steps = range(0, 31, 10)
-    texts = [words.span(SPAN - timedelta(minutes=it)) + " ago" if it < steps[-1] else "now" for it in steps]
+    texts = [words.span(SPAN - timedelta(minutes=it)) if it < steps[-1] else "now" for it in steps]
     anchors = ["start", *["middle"] * (len(steps) - 2), "end"]
     return [
         Tick(round(it / steps[-1] * 100, 2), *rest)

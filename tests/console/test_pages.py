@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from psycopg.types.json import Jsonb
 
 from shared.store import cadence, processes
 from shared.store.attempts import request_abort
@@ -148,7 +147,7 @@ def test_the_timeline_has_a_row_per_schedule_and_a_shape_per_outcome(scene: Scen
     assert "crawl #1, attempt 1: failed (out of memory)" in html
     for fill in ("fill-waiting", "fill-failed"):
         assert f'fill="url(#{fill})"' in html
-    assert "30 min ago 20 min ago 10 min ago now" in text_of(html, "timeline")
+    assert "30 min 20 min 10 min now" in text_of(html, "timeline")
 
 
 def test_schedules_are_found_by_name_and_workspace_taken_literally(scene: Scene):
@@ -246,8 +245,7 @@ def test_a_failed_or_late_pass_is_named(scene: Scene):
     cadence.take(scene.sql, "slotbeat.reconcile", 10)
     cadence.finish(scene.sql, "slotbeat.reconcile", "failed", {})
     scene.sql.execute(
-        "insert into cadence (name, ran_at, outcome, counts) values ('slotbeat.reap', now() - interval '1 h', 'ok', %s)",
-        [Jsonb({})],
+        "insert into cadence (name, ran_at, outcome) values ('slotbeat.reap', now() - interval '1 h', 'ok')"
     )
     alarms = text_of(scene.get("/").text)
     assert "Reconciler: failed." in alarms

@@ -210,3 +210,15 @@ def test_without_postgres_the_page_says_what_is_missing(scene: Scene):
         answer = scene.get(path)
         assert answer.status_code == 503
         assert "Postgres cannot be reached" in answer.text
+
+
+def test_nothing_starts_in_a_workspace_that_is_not_fit(scene: Scene):
+    schedule = scene.schedule(scene.workspace("cellar", "hibernated"), "digest")
+
+    answer = scene.press(f"/schedules/{schedule}/run")
+
+    assert answer.status_code == 409
+    assert "workspace hibernated" in answer.text
+    assert counts(scene) == (0, 0)
+    assert said(scene.press(f"/schedules/{schedule}/run", how="queue")) == "queued"
+    assert "workspace cellar is hibernated" in scene.get("/").text

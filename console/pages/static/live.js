@@ -28,7 +28,13 @@ function takeOver(old, fresh) {
 }
 
 function takeOverChildren(old, fresh) {
-  const known = new Map([...old.children].filter((it) => it.id).map((it) => [it.id, it]));
+  const stay = new Set([...fresh.children].map((it) => it.id));
+  const known = new Map();
+  for (const it of [...old.children]) {
+    // Gone ones first: then the others need not move, and what moves would lose the focus.
+    if (it.id && !stay.has(it.id)) it.remove();
+    else if (it.id) known.set(it.id, it);
+  }
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const moved = wanted.id ? known.get(wanted.id) : undefined;
