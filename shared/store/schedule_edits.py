@@ -146,10 +146,10 @@ def remove(connection: Postgres, schedule: UUID) -> str:
         """
         with kept as (
           select exists (select from firings where schedule_id = %(id)s)
-              or exists (select from skips where schedule_id = %(id)s) as any),
+              or exists (select from skips where schedule_id = %(id)s) as history),
              forgotten as (
-          delete from schedule_revisions where schedule_id = %(id)s and not (select any from kept))
-        delete from schedules where id = %(id)s and not (select any from kept)
+          delete from schedule_revisions where schedule_id = %(id)s and not (select history from kept))
+        delete from schedules where id = %(id)s and not (select history from kept)
         """,
         {"id": schedule},
     )

@@ -1,0 +1,95 @@
+"""The API for a test: the real application behind a real server in this process, and hands to give it work."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from httpx import Client, Response
+from psycopg import connect
+
+from console.api.application import make_app
+from shared import settings as knobs
+from tests.waiting import until
+
+SLEEPS = {"kind": "command", "argv": ["sleep", "60"]}
+
+
+@dataclass
+class Api:
+    """An HTTP client of the application, and the database behind it."""
+
+    client: Client
+    database_url: str
+    app: Any
+
+    def ask(self, method: str, path: str, **given: Any) -> Response:
+        return self.client.request(method, path, **given)
+
+    def get(self, path: str, **given: Any) -> Any:
+        answer = self.ask("GET", path, **given)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        with connect(self.database_url, autocommit=True) as connection:
+            return connection.execute(query, values).fetchall()  # pyright: ignore[reportArgumentType]
+
+    def workspace(self, name: str = "here", **over: Any) -> str:
+        made = self.ask("POST", "/api/workspaces", json={"name": name, **over})
+        assert made.status_code == 201, made.text
+        return made.json()["id"]
+
+    def schedule(self, workspace: str, name: str = "nightly", **over: Any) -> dict[str, Any]:
+        made = self.ask("POST", "/api/schedules", json=form(workspace, name=name, **over))
+        assert made.status_code == 201, made.text
+        return made.json()["schedule"]
+
+    def fill(self, workspace: str) -> list[str]:
+        """Takes both slots of the fleet; the firings that hold them."""
+        asked = [
+            self.ask("POST", "/api/firings", json={"workspace_id": workspace, "target": SLEEPS}) for _ in range(2)
+        ]
+        assert [it.status_code for it in asked] == [200, 200]
+        return [it.json()["firing_id"] for it in asked]
+
+
+def form(workspace: str, **over: Any) -> dict[str, Any]:
+    """A schedule as it is written; `over` in place of what is usual."""
+    return {"workspace_id": workspace, "name": "nightly", "cron": "0 3 * * *", "target": SLEEPS, **over}
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """The address at which a server in a thread of ours answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api under test")
+        thread.start()
+        until(lambda: server.started or not thread.is_alive())
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def api_at(database_url: str, redis_url: str) -> Iterator[Api]:
+    """An API of its own at these servers, which may be away."""
+    where = knobs.addresses({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
+    app = make_app(where, knobs.Settings())
+    with serving(app) as address, Client(base_url=address, timeout=20) as client:
+        yield Api(client, database_url, app)
+
+
+@pytest.fixture
+def api(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    with api_at(database_url, redis_url) as made:
+        yield made
