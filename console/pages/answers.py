@@ -9,9 +9,11 @@ from fastapi.routing import APIRoute
 from psycopg import OperationalError
 
 from console.pages.render import page
+from console.problems import Problem
 from shared.events import trouble
 
 _TITLES = {403: "Refused", 404: "Not found", 409: "Not possible now", 413: "Too large"}
+_NO_DATABASE = "Everything this page knows stands there. Firings that run go on for a while without it."
 
 
 class PageRoute(APIRoute):
@@ -23,19 +25,25 @@ class PageRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
-            except HTTPException as error:
-                title = _TITLES.get(error.status_code, "Not possible")
-                return page("trouble.html", error.status_code, title=title, text=str(error.detail))
-            except RequestValidationError:
-                return page("trouble.html", 404, title="Not found", text="There is no such page.")
-            except OperationalError as error:
-                trouble("page.no_database", error)
-                return page("trouble.html", 503, {"Retry-After": "5"}, **_NO_DATABASE)
+            except (Problem, HTTPException, RequestValidationError, OperationalError) as error:
+                return _page_of(error)
 
         return answer
 
 
-_NO_DATABASE = {
-    "title": "Postgres cannot be reached",
-    "text": "Everything this page knows stands there. Firings that run go on for a while without it.",
-}
+def _page_of(error: Exception) -> Response:
+    match error:
+        case Problem(error="gate_unavailable"):
+            return page("trouble.html", error.status, error.headers, title="Gate unreachable", text=error.detail)
+        case Problem():
+            title = _TITLES.get(error.status, "Not possible")
+            return page("trouble.html", error.status, error.headers, title=title, text=error.detail)
+        case HTTPException():
+            title = _TITLES.get(error.status_code, "Not possible")
+            return page("trouble.html", error.status_code, title=title, text=str(error.detail))
+        case RequestValidationError():
+            return page("trouble.html", 404, title="Not found", text="There is no such page.")
+        case _:
+            trouble("page.no_database", error)
+            headers = {"Retry-After": "5"}
+            return page("trouble.html", 503, headers, title="Postgres cannot be reached", text=_NO_DATABASE)

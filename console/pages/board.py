@@ -10,7 +10,7 @@ from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
 from shared.gate import PRIORITY_STEP
 from shared.settings import resolve
-from shared.store import buttons, cadence, overview, processes, settings
+from shared.store import cadence, overview, overview_schedules, processes, settings
 from shared.store.connection import Database
 
 MOST_SCHEDULES = 200
@@ -46,7 +46,7 @@ class Board:
     running: list[overview.Runs]
     ended: list[overview.Over]
     timeline: timeline.Timeline
-    schedules: list[buttons.ScheduleRow]
+    schedules: list[overview_schedules.ScheduleRow]
     upkeep: Upkeep
     wanted: str
 
@@ -60,7 +60,7 @@ def board(database: Database, wanted: str) -> Board:
         line = overview.line(connection, MOST_WAITING, PRIORITY_STEP)
         ended = overview.ended(connection, MOST_ENDED)
         stretches = overview.stretches(connection, timeline.SPAN, _MOST_STRETCHES)
-        schedules = buttons.schedules(connection, wanted, MOST_SCHEDULES)
+        schedules = overview_schedules.schedules(connection, wanted, MOST_SCHEDULES)
         alive = processes.listing(connection)
         passes = cadence.passes(connection)
         table = settings.load(connection)
@@ -133,7 +133,7 @@ def _line(
     return list(places(line, limits, Forecast(limits, running, now), now, otherwise))
 
 
-def due(it: buttons.ScheduleRow) -> datetime | None:
+def due(it: overview_schedules.ScheduleRow) -> datetime | None:
     """When a schedule is due: at its occurrence, or later if it was put off."""
     if it.status != "active" or it.next_run_at is None:
         return None

@@ -1,34 +1,23 @@
 """What the dashboard's buttons do: run now, cancel, pause, resume; each answers with a page."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from redis.exceptions import RedisError
-from uuid_utils.compat import uuid7
 
+from console.deeds import firings, pausing
 from console.pages import words
 from console.pages.answers import PageRoute
 from console.pages.origin import only_ours
 from console.pages.render import HEADERS, page
-from console.pages.resuming import next_occurrence
-from console.pages.waits import FIT, Estimate, Forecast, Wanted, wanted
-from shared.admission import Admission, Full
-from shared.events import trouble
-from shared.gate import PRIORITY_STEP
-from shared.rules.reasons import Reason
-from shared.settings import read
-from shared.store import buttons, overview, settings
-from shared.store.activity import Deed, add
-from shared.store.connection import Database
-from shared.store.firings import ByHand
-
-_Found = TypeVar("_Found")
+from console.problems import Problem
+from shared.admission import Admission
+from shared.store import overview, schedules
 
 _LONGEST_FORM = 4096
 _LONGEST_NOTE = 500
-_LONGEST_LINE = 500
+_ACTOR = "dashboard"
 
 router = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
 
@@ -40,11 +29,17 @@ async def fields(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _LONGEST_FORM:
             raise HTTPException(413, f"A form here has at most {_LONGEST_FORM} bytes.")
-    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=20)
+    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True)
     return {key: values[0].replace("\0", "") for key, values in told.items()}
 
 
+async def at_hand(request: Request) -> Admission:
+    """The way to the slots."""
+    return request.app.state.admission
+
+
 Fields = Annotated[dict[str, str], Depends(fields)]
+Slots = Annotated[Admission, Depends(at_hand)]
 
 
 def back(said: str, of: UUID, form: dict[str, str]) -> Response:
@@ -55,162 +50,64 @@ def back(said: str, of: UUID, form: dict[str, str]) -> Response:
 
 
 @router.post("/schedules/{schedule}/run")
-def run_now(request: Request, schedule: UUID, form: Fields) -> Response:
+def run_now(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Starts a firing now; `how` is '', 'queue' or 'force'. With no room it says so, and what can be done."""
-    admission: Admission = request.app.state.admission
-    how = form.get("how", "")
-    known = _or_404(buttons.runnable(admission.database.connection(), schedule))
-    if known.workspace_status not in FIT and how != "queue":
-        return page("held.html", 409, schedule=known, wanted=form.get("q", ""))
-    firing = _firing(known, admission.database, forced=how == "force")
+    wish = form.get("how", "")
+    how = firings.How(forced=wish == "force", queue=wish == "queue", actor=_ACTOR)
     try:
-        full = admission.run_now(firing, _deed(request, known, firing), queue=how == "queue")
-    except (RedisError, OSError) as error:
-        trouble("page.no_gate", error)
-        return _gate_unreachable()
-    if full is not None:
-        return _no_room(admission.database, known, full, form)
-    said = {"force": "forced", "queue": "queued"}.get(how, "started")
-    return back(said, firing.id, form)
+        firing = firings.execute(slots, schedule, {}, how)
+    except Problem as problem:
+        return _not_started(slots, schedule, problem, form)
+    return back({"force": "forced", "queue": "queued"}.get(wish, "started"), firing, form)
 
 
-def _firing(known: buttons.Runnable, database: Database, *, forced: bool) -> ByHand:
-    defaults = read(table=settings.load(database.connection()))
-    return ByHand(
-        id=uuid7(),
-        schedule_id=known.id,
-        workspace_id=known.workspace_id,
-        source="manual",
-        title=known.name,
-        prompt=known.prompt,
-        target=known.target,
-        priority=known.priority,
-        lane=known.lane,
-        forced=forced,
-        max_turns=known.max_turns if known.max_turns is not None else defaults.max_turns,
-        max_run_seconds=known.max_run_seconds or defaults.max_run_seconds,
-        max_attempts=known.max_attempts,
-        retry_backoff_s=known.retry_backoff_s,
-        schedule_revision=known.revision,
-    )
-
-
-def _deed(request: Request, known: buttons.Runnable, firing: ByHand) -> Deed:
-    return Deed(
-        "manual_force_bypass" if firing.forced else "manual_run",
-        _actor(request),
-        {"schedule_id": str(known.id), "firing_id": str(firing.id), "forced": firing.forced},
-        workspace=known.workspace_id,
-        schedule=known.id,
-        firing=firing.id,
-    )
-
-
-def _no_room(database: Database, known: buttons.Runnable, full: Full, form: dict[str, str]) -> Response:
-    estimate, limit = _estimate(database, known, full.limit)
-    retry = {"Retry-After": str(max(1, round(estimate.seconds)))} if estimate and not full.draining else {}
+def _not_started(slots: Admission, schedule: UUID, problem: Problem, form: dict[str, str]) -> Response:
+    connection = slots.database.connection()
+    known = schedules.get(connection, schedule)
+    told: dict[str, Any] = {"schedule": known, "wanted": form.get("q", "")}
+    if problem.error == "workspace_not_ready":
+        return page("held.html", problem.status, state=problem.more["state"], **told)
+    if problem.error not in ("capacity_full", "draining"):
+        raise problem
+    named = [
+        f"{words.limit(it.key, it.workspace)} cap {it.cap}"
+        for it in overview.limits(connection)
+        if it.key == problem.more["limit"]
+    ]
     return page(
         "full.html",
-        409 if full.draining else 429,
-        retry,
-        schedule=known,
-        limit=limit,
-        draining=full.draining,
-        estimate=estimate,
-        wanted=form.get("q", ""),
+        problem.status,
+        problem.headers,
+        limit=named[0] if named else problem.more["limit"],
+        draining=problem.error == "draining",
+        wait_s=problem.more.get("slot_eta_s", 0),
+        **told,
     )
-
-
-def _estimate(database: Database, known: buttons.Runnable, key: str) -> tuple[Estimate | None, str]:
-    """When its turn would come behind all that wait, and the limit in words ('fleet cap 2')."""
-    with overview.one_moment(database) as connection:
-        now = overview.totals(connection, "").now
-        limits = overview.limits(connection)
-        running = overview.running(connection, _LONGEST_LINE)
-        line = overview.line(connection, _LONGEST_LINE, PRIORITY_STEP)
-    forecast = Forecast(limits, running, now)
-    for it in line:
-        forecast.take(wanted(it))
-    usual_s = None if known.avg_duration_ms is None else known.avg_duration_ms / 1000
-    asked = Wanted(known.workspace_id, known.lane, usual_s, known.max_run_seconds or 0)
-    named = [f"{words.limit(it.key, it.workspace)} cap {it.cap}" for it in limits if it.key == key]
-    return forecast.take(asked), named[0] if named else key
 
 
 @router.post("/firings/{firing}/cancel")
-def cancel(request: Request, firing: UUID, form: Fields) -> Response:
+def cancel(slots: Slots, firing: UUID, form: Fields) -> Response:
     """Ends a firing that waits, or asks for the end of one that runs."""
-    admission: Admission = request.app.state.admission
-    known = _or_404(buttons.named(admission.database.connection(), firing))
-    deed = Deed(
-        "firing_cancelled",
-        _actor(request),
-        {"firing_id": str(firing)},
-        workspace=known.workspace_id,
-        schedule=known.schedule_id,
-        firing=firing,
-    )
     try:
-        said = admission.cancel(firing, Reason.CANCELLED, deed)
-    except (RedisError, OSError) as error:
-        # The rows were written first: only the gate does not know yet, and the reconciler tells it.
-        trouble("page.no_gate", error)
-        said = "untold"
+        said = firings.cancel(slots, firing, _ACTOR)
+    except Problem as problem:
+        # It was there to be cancelled when the page was drawn: no error of the person who pressed.
+        if problem.error != "firing_ended":
+            raise
+        said = "ended"
     return back(said, firing, form)
 
 
 @router.post("/schedules/{schedule}/pause")
-def pause(request: Request, schedule: UUID, form: Fields) -> Response:
+def pause(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Pauses a schedule, with a note if there is one; what waits of it is held, what runs goes on."""
     note = form.get("note", "").strip()[:_LONGEST_NOTE] or None
-    actor = _actor(request)
-    with request.app.state.database.transaction() as connection:
-        known = _or_404(buttons.named(connection, schedule))
-        paused = buttons.pause(connection, schedule, actor, note)
-        if paused:
-            body = {"schedule_id": str(schedule), "note": note}
-            add(
-                connection,
-                Deed("schedule_paused", actor, body, workspace=known.workspace_id, schedule=schedule),
-            )
-    return back("paused" if paused else "unchanged", schedule, form)
+    pausing.pause(slots, schedule, pausing.Pause(note), _ACTOR)
+    return back("paused", schedule, form)
 
 
 @router.post("/schedules/{schedule}/resume")
-def resume(request: Request, schedule: UUID, form: Fields) -> Response:
+def resume(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Makes a schedule active from now on; nothing that it missed is fired, what was held goes on."""
-    admission: Admission = request.app.state.admission
-    with admission.database.transaction() as connection:
-        _or_404(buttons.named(connection, schedule))
-        paused = buttons.lock_paused(connection, schedule)
-        if paused is None:
-            return back("unchanged", schedule, form)
-        held = buttons.resume(connection, schedule, next_occurrence(schedule, paused))
-        body = {"schedule_id": str(schedule)}
-        deed = Deed("schedule_resumed", _actor(request), body, workspace=paused.workspace_id, schedule=schedule)
-        add(connection, deed)
-    try:
-        admission.offer_again(held)
-    except (RedisError, OSError) as error:
-        trouble("page.no_gate", error)
+    pausing.resume(slots, schedule, _ACTOR)
     return back("resumed", schedule, form)
-
-
-def _actor(request: Request) -> str:
-    return getattr(request.state, "actor", None) or "dashboard"
-
-
-def _or_404(found: _Found | None) -> _Found:
-    if found is None:
-        raise HTTPException(404, "There is no such schedule or firing (any more).")
-    return found
-
-
-def _gate_unreachable() -> Response:
-    return page(
-        "trouble.html",
-        503,
-        {"Retry-After": "5"},
-        title="Gate unreachable",
-        text="Redis does not answer, so no slot can be given. Nothing was started and nothing was left behind.",
-    )

@@ -10,7 +10,7 @@ from console.pages.answers import PageRoute
 from console.pages.board import MOST_SCHEDULES, board
 from console.pages.files import FILES
 from console.pages.render import page
-from shared.store import buttons
+from shared.store import overview
 from shared.store.connection import Database
 
 _LONGEST_FILTER = 200
@@ -23,10 +23,8 @@ _SAID = {
     "cancelled": "{} was cancelled.",
     "aborting": "{} is being stopped.",
     "ended": "{} had ended already; nothing was changed.",
-    "untold": "The end of {} was asked for, but the gate cannot be reached; it may take a moment longer.",
     "paused": "{} is paused.",
     "resumed": "{} is active again, from now on.",
-    "unchanged": "{} was so already; nothing was changed.",
 }
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -53,10 +51,10 @@ def _board(request: Request, template: str, wanted: str, **more: Any) -> Respons
 def _said(database: Database, said: str, of: str) -> str:
     """What a button did, in words of ours about a row that exists: an address can make it say nothing else."""
     try:
-        known = buttons.named(database.connection(), UUID(of)) if said in _SAID else None
+        known = overview.name_of(database.connection(), UUID(of)) if said in _SAID else None
     except ValueError:
         return ""
-    return "" if known is None else _SAID[said].format(f"“{known.title}”")
+    return "" if known is None else _SAID[said].format(f"“{known}”")
 
 
 @router.get("/static/{name}")

@@ -11,7 +11,7 @@ from shared.store.overview import LimitUse, Runs, Waits
 
 _LONGER_THAN_USUAL = 0.25
 # In these a firing may start; in the others it is held (the view `startable` says the same).
-FIT = {"online", "degraded", "failed"}
+_FIT = {"online", "degraded", "failed"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def held_by(it: Waits, now: datetime) -> str:
         return f"{again} {words.when(it.not_before, now)}"
     if it.schedule_status == "paused" and it.source not in ("manual", "rerun"):
         return "its schedule is paused"
-    if it.workspace_status not in FIT:
+    if it.workspace_status not in _FIT:
         return f"workspace {it.workspace} is {it.workspace_status.replace('_', ' ')}"
     return "an earlier firing of this schedule still runs" if it.runs_already else ""
 

@@ -272,3 +272,14 @@ def stretches(connection: Postgres, span: timedelta, most: int) -> list[Stretch]
             """,
             {"span": span, "most": most},
         ).fetchall()
+
+
+def name_of(connection: Postgres, known: UUID) -> str | None:
+    """The name of the firing or schedule of an id; None when there is neither."""
+    row = connection.execute(
+        """
+        select title from firings where id = %(id)s union all select name from schedules where id = %(id)s
+        """,
+        {"id": known},
+    ).fetchone()
+    return None if row is None else row[0]
