@@ -15,7 +15,7 @@ from beat.due import Ticked, tick
 from shared import celery_app, settings
 from shared.admission import Admission
 from shared.clock import monotonic
-from shared.events import event, trouble
+from shared.events import trouble
 from shared.store import due, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres
@@ -38,6 +38,8 @@ class Scheduler(CeleryScheduler):
         self.admission = Admission(self.database, self.where, self.settings, self.app)
         self.listener: Postgres | None = None
         self.last: dict[str, float] = {}
+        self.node = f"beat@{socket.gethostname()}"
+        self.me = f"{self.node}:{os.getpid()}"
 
     def tick(self, *_: Any, **__: Any) -> float:
         """One pass; it has slept already when it returns, so that a notification can wake it."""
@@ -66,7 +68,7 @@ class Scheduler(CeleryScheduler):
             self.settings = settings.read(table=settings_table.load(self.database.connection()))
             self.admission.use(self.settings)
         if self._is_time("own cap", float("inf")):
-            self.admission.write_own_cap(self.settings, f"beat@{socket.gethostname()}")
+            self.admission.write_own_cap(self.settings, self.node)
 
     def _send_maintenance(self) -> None:
         """Every beat sends; the tasks take turns by a row, so that several beats make no more passes."""
@@ -113,10 +115,11 @@ class Scheduler(CeleryScheduler):
         """Celery's hook at the end: nothing is kept in this process that could be lost."""
 
     def close(self) -> None:
-        """Celery's hook when beat stops."""
+        """Celery's hook when beat stops; it may be called twice."""
+        with suppress(psycopg.Error):
+            processes.leave(self.database.connection(), self.me)
         self._forget_listener()
         self.database.close()
-        event("beat.stopped")
 
     @property
     def info(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] Celery's is typed as ""

@@ -59,8 +59,8 @@ def leave(connection: Postgres, process: str) -> None:
 
 
 def forget_silent(connection: Postgres) -> None:
-    """Processes that gave no sign for a day are history."""
-    connection.execute("delete from processes where seen_at < now() - interval '1 day'")
+    """Processes that gave no sign for a quarter of an hour are history."""
+    connection.execute("delete from processes where seen_at < now() - interval '15 minutes'")
 
 
 def listing(connection: Postgres) -> list[Process]:

@@ -247,4 +247,4 @@ def test_a_worker_and_a_beat_end_cleanly_when_told_to(fleet: Fleet) -> None:
     assert worker.wait(20) == 0
     assert beat.wait(20) == 0
     assert "Traceback" not in worker.text + beat.text
-    assert fleet.rows("select count(*) from processes where kind = 'worker'") == [(0,)]
+    assert fleet.rows("select count(*) from processes") == [(0,)]
