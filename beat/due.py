@@ -165,4 +165,5 @@ def _replace(connection: Postgres, decided: Decided) -> tuple[list[UUID], list[t
             cancelled.append(firing)
         elif (asked := request_abort(connection, firing, Reason.REPLACED)) is not None:
             aborting.append((firing, asked[0]))
+        activity.add(connection, activity.Deed("replaced", "beat", {}, firing=firing))
     return cancelled, aborting

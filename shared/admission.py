@@ -3,29 +3,36 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from shared import celery_app
+from shared.answers import InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.events import event, trouble
-from shared.gate import Gate, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.gate import Gate
 from shared.settings import Addresses, Settings, environment_name
-from shared.store import activity, epoch, firings, limits, processes
+from shared.store import activity, epoch, firings, limits, processes, running
 from shared.store.attempts import request_abort
 from shared.store.connection import Database, Postgres
 
 _Told = TypeVar("_Told")
 _BATCH = 1000
 
-_REDIS_OPTIONS = {
-    "socket_timeout": 3,
+# A run-now must answer within 3 s while Redis is away. A connection that broke is tried once more, for scripts
+# may be repeated; one that does not answer is not.
+_REDIS_OPTIONS: dict[str, Any] = {
+    "socket_timeout": 2.5,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
 }
 
 
@@ -164,9 +171,9 @@ class Admission:
         """Out of the line and out of reservations; what is leased is left alone."""
         self.hand_over(self.ask(lambda gate: gate.withdraw(ids)))
 
-    def seat(self, running: Sequence[firings.Running]) -> int:
+    def seat(self, forgotten: Sequence[running.Running]) -> int:
         """Gives running firings, which the gate forgot, their leases again; how many it had forgotten."""
-        return self.ask(lambda gate: gate.seat([seat(it) for it in running]))
+        return self.ask(lambda gate: gate.seat([seat(it) for it in forgotten]))
 
     def set_cap(self, key: str, cap: int, by: str) -> bool:
         """Writes a cap where it stands, then in the gate; False when it was so already."""
@@ -217,10 +224,11 @@ class Admission:
             else:
                 number = known.number
         self.gate.epoch = number
-        self.gate.forget_other_epochs()
+        self.gate.forget_before(number)
         self.fill()
 
     def _load(self, connection: Postgres, number: int) -> None:
+        self.gate.forget(number)  # of a rebuild that died before it was done
         alive = [
             (it.id, it.capacity, self.lease_ms)
             for it in processes.listing(connection)
@@ -230,7 +238,7 @@ class Admission:
         while waiting := firings.startable(connection, after, _BATCH):
             self.gate.load(number, waiters=[waiter(it) for it in waiting])
             after = waiting[-1].line_no
-        seats = [seat(it) for it in firings.running(connection)]
+        seats = [seat(it) for it in running.running(connection)]
         self.gate.load(number, seats=seats, caps=limits.caps(connection), workers=alive, done=True)
 
 
@@ -239,6 +247,6 @@ def waiter(it: firings.InLine) -> Waiter:
     return Waiter(it.id, it.workspace_id, it.lane, it.line_no, it.priority, it.forced, it.title)
 
 
-def seat(it: firings.Running) -> Seat:
+def seat(it: running.Running) -> Seat:
     """A running firing as the gate takes it."""
     return Seat(waiter(it.line), it.request_id, it.worker, it.lease_left_ms)

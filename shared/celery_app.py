@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from shared.settings import addresses
+from shared.settings import DEFAULT_NAMESPACE, addresses
 
 EXECUTE = "slotbeat.execute"
 REAP = "slotbeat.reap"
@@ -27,10 +27,13 @@ BROKER_OPTIONS = {
 
 def make_app(name: str) -> Celery:
     """A Celery app on the broker that the environment names; a message is a hint and carries ids only."""
+    where = addresses()
     app = Celery(name, set_as_current=False)
+    # Two installations may share a Redis if they have different namespaces; the plain names are a promise.
+    prefix = "" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace}:"
     app.conf.update(
-        broker_url=addresses().broker_url,
-        broker_transport_options=dict(BROKER_OPTIONS),
+        broker_url=where.broker_url,
+        broker_transport_options={**BROKER_OPTIONS, "global_keyprefix": prefix},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         task_serializer="json",

@@ -9,6 +9,17 @@ from uuid import UUID
 from redis import Redis
 
 from shared import keys
+from shared.answers import (
+    Held,
+    InTheWay,
+    LimitUse,
+    Reservation,
+    Reserved,
+    Seat,
+    Unseeded,
+    Usage,
+    Waiter,
+)
 from shared.lua import Script
 
 _OFFER = Script("offer")
@@ -30,100 +41,6 @@ _USAGE = Script("usage")
 
 # Reservations that one call may make; what is left is made by the next call.
 FILL_AT_MOST = 1000
-# A lower-numbered priority goes before this many later arrivals of the next one; nobody starves.
-PRIORITY_STEP = 100
-
-
-class Unseeded(Exception):
-    """The gate has no memory, or another epoch than the caller believes: rebuild, or read the epoch again."""
-
-
-@dataclass(frozen=True)
-class Waiter:
-    """What the gate needs to know of a firing."""
-
-    firing: UUID
-    workspace: UUID
-    lane: str | None
-    line_no: int
-    priority: int
-    forced: bool
-    title: str
-
-    def facts(self) -> list[Any]:
-        """The row as the scripts take it; the score is its place in line."""
-        place = self.line_no + self.priority * PRIORITY_STEP
-        return [
-            str(self.firing),
-            str(self.workspace),
-            self.lane or "",
-            place,
-            str(int(self.forced)),
-            self.title,
-        ]
-
-
-@dataclass(frozen=True)
-class Seat:
-    """A running firing as Postgres knows it, to be given its lease in the gate again."""
-
-    waiter: Waiter
-    request: UUID
-    worker: str
-    lease_ms: int
-
-    def facts(self) -> list[Any]:
-        """The row as the scripts take it."""
-        return [*self.waiter.facts(), str(self.request), self.worker, self.lease_ms]
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """A slot promised to a firing; whoever made it publishes the message."""
-
-    firing: UUID
-    title: str
-
-
-@dataclass(frozen=True)
-class Reserved:
-    """A run-now has its slot."""
-
-
-@dataclass(frozen=True)
-class InTheWay:
-    """A run-now cannot start: the limit that has no room, and whether all admission is stopped."""
-
-    limit: str
-    draining: bool
-
-
-@dataclass(frozen=True)
-class LimitUse:
-    """One limit as the gate counts it."""
-
-    limit: str
-    cap: int
-    used: int
-
-
-@dataclass(frozen=True)
-class Usage:
-    """The gate counted: limits, waiters, reservations, and living worker processes."""
-
-    limits: list[LimitUse]
-    waiting: int
-    reserved: int
-    processes: int
-
-
-@dataclass(frozen=True)
-class Held:
-    """A holder past its expiry, or what the gate knows of a firing: state '' where it knows nothing."""
-
-    firing: UUID
-    state: str
-    request: str
 
 
 @dataclass
@@ -275,19 +192,27 @@ class Gate:
         )
         return told[0] == b"OK"
 
-    def forget_other_epochs(self) -> None:
-        """Deletes what older epochs, or a rebuild that died, left behind."""
-        own = f"{keys.gate_root(self.namespace)}:{self.epoch}:"
-        root = keys.gate_root(self.namespace)
+    def forget_before(self, epoch: int) -> None:
+        """Deletes what older epochs left behind."""
+        for number in self._epochs():
+            if number < epoch:
+                self.forget(number)
+
+    def forget(self, epoch: int) -> None:
+        """Deletes everything of one epoch, such as the part that a rebuild loaded before it died."""
         batch: list[Any] = []
-        for name in self.redis.scan_iter(match=f"{root}:[0-9]*", count=1000):
-            if not name.decode().startswith(own):
-                batch.append(name)
+        for name in self.redis.scan_iter(match=f"{keys.gate_root(self.namespace)}:{epoch}:*", count=1000):
+            batch.append(name)
             if len(batch) >= 500:
                 self.redis.unlink(*batch)
                 batch.clear()
         if batch:
             self.redis.unlink(*batch)
+
+    def _epochs(self) -> set[int]:
+        root = keys.gate_root(self.namespace)
+        names = self.redis.scan_iter(match=f"{root}:[0-9]*", count=1000)
+        return {int(name.decode().removeprefix(f"{root}:").split(":", 1)[0]) for name in names}
 
 
 def _reservations(told: list[Any]) -> list[Reservation]:

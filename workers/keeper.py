@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
-from shared.store import attempts, firings, processes
+from shared.store import attempts, processes, running
 from workers import tree
 from workers.outcome import INTERRUPTED
 from workers.station import Station
@@ -198,8 +198,8 @@ class Keeper(threading.Thread):
         admission.hand_over(reservations)
         told = dict(zip([firing for firing, _ in leases], answers, strict=True))
         if "absent" in answers:
-            running = firings.running(self._station.database.connection())
-            admission.seat([it for it in running if told.get(it.line.id) == "absent"])
+            live = running.running(self._station.database.connection())
+            admission.seat([it for it in live if told.get(it.line.id) == "absent"])
         for firing, answer in told.items():
             if answer.startswith("abort:"):
                 self._abort(firing, answer.removeprefix("abort:"))

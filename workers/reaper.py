@@ -14,7 +14,7 @@ from shared.events import event, trouble
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
 from shared.settings import Settings
-from shared.store import activity, attempts, cadence
+from shared.store import attempts, cadence
 from shared.store.attempts import LiveAttempt
 from workers.outcome import INTERRUPTED, Outcome
 from workers.settle import Settled, settle
@@ -137,20 +137,7 @@ _WHY = {
 
 
 def _tell(station: Station, suspect: LiveAttempt, outcome: Outcome, settled: Settled) -> None:
-    """After the rows: audit, gate, next in line, and a courtesy to Celery, which only Flower sees."""
-    deed = activity.Deed(
-        "reaped",
-        "reaper",
-        {
-            "reason": outcome.reason,
-            "token": suspect.token,
-            "worker": suspect.worker.get("id"),
-            "now": settled.status,
-        },
-        schedule=suspect.schedule_id,
-        firing=suspect.firing_id,
-    )
-    activity.add(station.database.connection(), deed)
+    """After the rows: the gate, the next in line, and a courtesy to Celery, which only Flower sees."""
     event("firing.reaped", firing=suspect.firing_id, reason=outcome.reason, status=settled.status)
     admission = station.admission
     admission.tell_abort(suspect.firing_id, suspect.request_id, outcome.reason or "ended")

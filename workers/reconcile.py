@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 from redis.exceptions import RedisError
 
+from shared.answers import Unseeded
 from shared.celery_app import RECONCILE
 from shared.events import event, trouble
-from shared.gate import Unseeded
-from shared.store import cadence, firings, processes
+from shared.store import cadence, firings, processes, running
 from workers.station import Station
 
 BATCH = 1000
@@ -56,7 +56,7 @@ def _overdue(station: Station) -> Counter[str]:
     counts: Counter[str] = Counter()
     admission = station.admission
     overdue = admission.ask(lambda g: g.expired(BATCH))
-    known = firings.statuses(station.database.connection(), [it.firing for it in overdue])
+    known = running.statuses(station.database.connection(), [it.firing for it in overdue])
     for held in overdue:
         if known.get(held.firing, ("", None))[0] != "queued":
             continue
@@ -76,7 +76,7 @@ def _lost_messages(station: Station) -> Counter[str]:
     unclaimed = admission.ask(lambda g: g.unclaimed(UNCLAIMED_MS, BATCH))
     if not unclaimed:
         return Counter()
-    known = firings.statuses(station.database.connection(), [it.firing for it in unclaimed])
+    known = running.statuses(station.database.connection(), [it.firing for it in unclaimed])
     queued = [it for it in unclaimed if known.get(it.firing, ("", None))[0] == "queued"]
     admission.hand_over(queued)
     return Counter({"published_again_total": len(queued)} if queued else {})
@@ -87,7 +87,7 @@ def _strangers(station: Station) -> Counter[str]:
     counts: Counter[str] = Counter()
     members = iter(station.admission.gate.members())
     while batch := list(islice(members, BATCH)):
-        known = firings.statuses(station.database.connection(), batch)
+        known = running.statuses(station.database.connection(), batch)
         young = {it.firing for it in station.admission.ask(lambda g: g.unclaimed(0, BATCH))} - {
             it.firing for it in station.admission.ask(lambda g: g.unclaimed(UNCLAIMED_MS, BATCH))
         }
@@ -111,10 +111,10 @@ def _let_go(station: Station, gone: list[UUID]) -> Counter[str]:
 
 def _unknown_running(station: Station) -> Counter[str]:
     """Live in Postgres, not leased in Redis by the same request: seated."""
-    running = firings.running(station.database.connection())
-    if not running:
+    live = running.running(station.database.connection())
+    if not live:
         return Counter()
-    seated = station.admission.seat(running)
+    seated = station.admission.seat(live)
     return Counter({"seated_total": seated} if seated else {})
 
 

@@ -42,6 +42,8 @@ def settle(database: Database, token: int, outcome: Outcome, settings: Settings)
         outcome = _last_resort(ended, outcome)
         becomes = _becomes(ended, outcome)
         settlement.end_attempt(connection, ended, _ending(becomes, outcome))
+        if outcome.by == "reaper":
+            _log_reaped(connection, ended, outcome, becomes.status)
         if becomes.status != "queued":
             _write_the_rest(connection, ended, outcome, becomes.status, settings)
     event(
@@ -66,7 +68,9 @@ def _too_late(connection: Postgres, ended: settlement.Ended, outcome: Outcome) -
 
 
 def _last_resort(ended: settlement.Ended, outcome: Outcome) -> Outcome:
-    """Deploys interrupt a firing for nothing only so often; after that it counts as lost."""
+    """What somebody asked to end is never requeued; and deploys interrupt for nothing only so often."""
+    if ended.abort_reason is not None and _becomes(ended, outcome).status == "queued":
+        return replace(outcome, reason=ended.abort_reason)
     if outcome.reason == INTERRUPTED and ended.interrupted_count >= MOST_INTERRUPTIONS:
         return replace(outcome, reason=Reason.WORKER_LOST)
     return outcome
@@ -147,6 +151,19 @@ def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status
             duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
         ),
     )
+
+
+def _log_reaped(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str) -> None:
+    body = {"reason": outcome.reason, "token": ended.token, "worker": ended.worker_id, "now": status}
+    deed = activity.Deed(
+        "reaped",
+        outcome.by,
+        body,
+        workspace=ended.workspace_id,
+        schedule=ended.schedule_id,
+        firing=ended.firing_id,
+    )
+    activity.add(connection, deed)
 
 
 _LAST_STATUS = {"completed": "ok", "failed": "error", "cancelled": "cancelled"}

@@ -1,8 +1,10 @@
 """The guards that have told a keeper of their payloads, and what is said between them."""
 
 import json
+import os
 import selectors
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.clock import monotonic
+from shared.events import trouble
 
 
 @dataclass
@@ -104,8 +107,13 @@ class Wards:
 
     def _greet(self) -> None:
         line, _ = self._listener.accept()
+        pid, user = peer(line)
+        # An abstract socket has no permissions: anybody on this host may call.
+        if user != os.getuid():
+            line.close()
+            return
         line.setblocking(False)
-        self._by_file[line.fileno()] = Ward(line)
+        self._by_file[line.fileno()] = Ward(line, guard_pid=pid)
         self._selector.register(line, selectors.EVENT_READ)
 
     def _listen_to(self, ward: Ward) -> None:
@@ -119,8 +127,12 @@ class Wards:
             self.drop(ward)
             return
         *lines, ward.rest = (ward.rest + told).split(b"\n")
-        for line in lines:
-            self._heed(ward, line)
+        try:
+            for line in lines:
+                self._heed(ward, line)
+        except (ValueError, KeyError, TypeError) as error:
+            trouble("ward.not_understood", error, pid=ward.guard_pid)
+            self.drop(ward)
 
     def _heed(self, ward: Ward, line: bytes) -> None:
         if not line.startswith(b"{"):
@@ -128,6 +140,12 @@ class Wards:
             return
         message: dict[str, Any] = json.loads(line)
         if "token" in message:
-            ward.token, ward.guard_pid = message["token"], message["pid"]
             ward.firing, ward.request = UUID(message["about"]["firing"]), UUID(message["about"]["request"])
-        ward.answered = max(ward.answered, message.get("pong", 0))
+            ward.token = int(message["token"])
+        ward.answered = max(ward.answered, int(message.get("pong", 0)))
+
+
+def peer(line: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end, as the kernel knows them."""
+    pid, user, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return pid, user

@@ -6,7 +6,7 @@ from console.deeds.gate import AWAY
 from console.problems import Problem, not_found, refused
 from shared.admission import Admission
 from shared.events import trouble
-from shared.gate import Usage
+from shared.answers import Usage
 from shared.rules.names import limit_key
 from shared.rules.refused import RefusedValueError
 from shared.store import limits, workspaces

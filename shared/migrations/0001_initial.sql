@@ -170,6 +170,7 @@ create index firings_queued on firings (line_no) where status = 'queued';
 create index firings_running on firings (workspace_id) where status = 'running';
 create index firings_unfinished on firings (schedule_id) where status in ('queued', 'running');
 create index firings_newest on firings (queued_at desc, id desc);
+create index firings_ended on firings (finished_at desc) where finished_at is not null;
 create index firings_of_schedule on firings (schedule_id, queued_at desc);
 
 create table attempts (

@@ -160,49 +160,19 @@ def unfinished(connection: Postgres, schedules: Sequence[UUID]) -> list[UUID]:
     return [row[0] for row in rows]
 
 
-@dataclass(frozen=True)
-class Running:
-    """A running firing with its live attempt, as the gate must know it."""
-
-    line: InLine
-    request_id: UUID
-    worker: str
-    lease_left_ms: int
-
-
-def running(connection: Postgres) -> list[Running]:
-    """Every firing that runs, with the request that leases it."""
-    rows = connection.execute(
-        """
-        select f.id, f.workspace_id, f.lane, f.line_no, f.priority, f.forced, f.title,
-               a.request_id, coalesce(a.worker ->> 'id', ''),
-               greatest(1, (extract(epoch from a.heartbeat_expires_at - now()) * 1000)::bigint)
-          from firings f join attempts a on a.firing_id = f.id and a.ended_at is null
-         where f.status = 'running'
-        """
-    ).fetchall()
-    return [Running(InLine(*row[:7]), row[7], row[8], row[9]) for row in rows]
-
-
-def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str, UUID | None]]:
-    """Status and live request of each firing; one that does not exist is missing."""
-    rows = connection.execute(
-        """
-        select f.id, f.status, a.request_id
-          from firings f left join attempts a on a.firing_id = f.id and a.ended_at is null
-         where f.id = any(%s)
-        """,
-        [list(ids)],
-    ).fetchall()
-    return {row[0]: (row[1], row[2]) for row in rows}
-
-
 def cancel_queued(connection: Postgres, firing: UUID, reason: str) -> bool:
     """Ends a firing that waits; False when it does not wait (any more)."""
     told = connection.execute(
         """
-        update firings set status = 'cancelled', finished_at = now(), failure_reason = %(reason)s
-         where id = %(firing)s and status = 'queued'
+        with ended as (
+          update firings set status = 'cancelled', finished_at = now(), failure_reason = %(reason)s
+           where id = %(firing)s and status = 'queued'
+          returning id, schedule_id, workspace_id, nominal_at, queued_at, max_turns)
+        insert into schedule_firing_metrics (firing_id, schedule_id, workspace_id, fired_at, completed_at,
+                                             slot_wait_ms, turn_count, max_turns_at_firing, failure_reason)
+        select id, schedule_id, workspace_id, nominal_at, now(),
+               (extract(epoch from now() - queued_at) * 1000)::bigint, 0, max_turns, %(reason)s
+          from ended
         """,
         {"firing": firing, "reason": reason},
     )

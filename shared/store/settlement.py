@@ -50,6 +50,8 @@ class Ended:
     now: datetime
     live: bool
     outcome: str | None
+    abort_reason: str | None
+    worker_id: str | None
     attempt_count: int
     max_attempts: int
     retry_backoff_s: int
@@ -88,7 +90,8 @@ def lock_ending(connection: Postgres, token: int) -> Ended | None:
             """
             select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
                    f.nominal_at, f.queued_at, a.claimed_at, a.run_expires_at, now() as now,
-                   a.ended_at is null as live, a.outcome,
+                   a.ended_at is null as live, a.outcome, a.abort_reason,
+                   a.worker ->> 'id' as worker_id,
                    f.attempt_count, f.max_attempts, f.retry_backoff_s, f.interrupted_count,
                    a.turns, f.max_turns, f.max_run_seconds,
                    (select count(*) from firings where status = 'running')::int as concurrent,

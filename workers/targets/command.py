@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.clock import monotonic
+from shared.rules.classify import classify
 from shared.rules.reasons import Reason
 from workers import oom
 from workers.guarded import Gone, Payload, Run, guarded
@@ -241,8 +242,12 @@ def _how(gone: Gone) -> str:
 def execute(target: Mapping[str, Any], prompt: str, terms: Terms, guards: Guards, on_events: OnEvents) -> Outcome:
     """The target kind `command`: runs it, and says how it ended."""
     ended = run(target, prompt, terms, guards, on_events)
+    reason = ended.reason
+    if reason == Reason.EXIT_NONZERO:
+        # Nobody stated why; the words of the error are all there is to go by.
+        reason = classify(ended.error or "", ended.exit_code)
     return Outcome(
-        reason=ended.reason,
+        reason=reason,
         error=ended.error,
         exit_code=ended.exit_code if ended.signal is None else -ended.signal,
         result=(ended.result if ended.result is not None else ended.output_tail)[-LONGEST_RESULT:],

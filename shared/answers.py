@@ -1,0 +1,102 @@
+"""What the gate is told and what it answers."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+# A lower-numbered priority goes before this many later arrivals of the next one; nobody starves.
+PRIORITY_STEP = 100
+
+
+class Unseeded(RedisError):
+    """The gate has no memory, or another epoch than the caller believes: rebuild, or read the epoch again."""
+
+
+@dataclass(frozen=True)
+class Waiter:
+    """What the gate needs to know of a firing."""
+
+    firing: UUID
+    workspace: UUID
+    lane: str | None
+    line_no: int
+    priority: int
+    forced: bool
+    title: str
+
+    def facts(self) -> list[Any]:
+        """The row as the scripts take it; the score is its place in line."""
+        place = self.line_no + self.priority * PRIORITY_STEP
+        return [
+            str(self.firing),
+            str(self.workspace),
+            self.lane or "",
+            place,
+            str(int(self.forced)),
+            self.title,
+        ]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A running firing as Postgres knows it, to be given its lease in the gate again."""
+
+    waiter: Waiter
+    request: UUID
+    worker: str
+    lease_ms: int
+
+    def facts(self) -> list[Any]:
+        """The row as the scripts take it."""
+        return [*self.waiter.facts(), str(self.request), self.worker, self.lease_ms]
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A slot promised to a firing; whoever made it publishes the message."""
+
+    firing: UUID
+    title: str
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A run-now has its slot."""
+
+
+@dataclass(frozen=True)
+class InTheWay:
+    """A run-now cannot start: the limit that has no room, and whether all admission is stopped."""
+
+    limit: str
+    draining: bool
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """One limit as the gate counts it."""
+
+    limit: str
+    cap: int
+    used: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The gate counted: limits, waiters, reservations, and living worker processes."""
+
+    limits: list[LimitUse]
+    waiting: int
+    reserved: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A holder past its expiry, or what the gate knows of a firing: state '' where it knows nothing."""
+
+    firing: UUID
+    state: str
+    request: str

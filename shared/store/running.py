@@ -1,0 +1,45 @@
+"""Firings that run, with the live attempt that each has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.store.connection import Postgres
+from shared.store.firings import InLine
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running firing with its live attempt, as the gate must know it."""
+
+    line: InLine
+    request_id: UUID
+    worker: str
+    lease_left_ms: int
+
+
+def running(connection: Postgres) -> list[Running]:
+    """Every firing that runs, with the request that leases it."""
+    rows = connection.execute(
+        """
+        select f.id, f.workspace_id, f.lane, f.line_no, f.priority, f.forced, f.title,
+               a.request_id, coalesce(a.worker ->> 'id', ''),
+               greatest(1, (extract(epoch from a.heartbeat_expires_at - now()) * 1000)::bigint)
+          from firings f join attempts a on a.firing_id = f.id and a.ended_at is null
+         where f.status = 'running'
+        """
+    ).fetchall()
+    return [Running(InLine(*row[:7]), row[7], row[8], row[9]) for row in rows]
+
+
+def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str, UUID | None]]:
+    """Status and live request of each firing; one that does not exist is missing."""
+    rows = connection.execute(
+        """
+        select f.id, f.status, a.request_id
+          from firings f left join attempts a on a.firing_id = f.id and a.ended_at is null
+         where f.id = any(%s)
+        """,
+        [list(ids)],
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
