@@ -9,9 +9,6 @@ from typing import Any
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from console.api import answers, docs, events, firings, health, schedules, slots, workspaces
 from console.api import settings as settings_api
@@ -24,8 +21,6 @@ from shared.admission import Admission
 
 # Each thread has a connection to Postgres; more of them wait for the same few milliseconds of work.
 _THREADS = 8
-# A run-now's caller hears within three seconds that the gate is away: one try, no second one.
-_GATE_ANSWERS_WITHIN_S = 1.2
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemDetails, "description": words}
@@ -52,7 +47,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
     )
     database = Connections(where.database_url)
     app.state.database = database
-    app.state.admission = _admission(database, where, settings)
+    app.state.admission = Admission(database, where, settings, celery_app.make_app("console"))
     answers.install(app)
     for resource in (workspaces, schedules, events, firings, slots, settings_api, health, docs):
         app.include_router(resource.router)
@@ -74,20 +69,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
     yield
     close(app)
-
-
-def _admission(database: Connections, where: knobs.Addresses, settings: knobs.Settings) -> Admission:
-    made = Admission(database, where, settings, celery_app.make_app("console"))
-    made.gate.redis.close()
-    made.gate.redis = Redis.from_url(
-        where.redis_url,
-        socket_timeout=_GATE_ANSWERS_WITHIN_S,
-        socket_connect_timeout=_GATE_ANSWERS_WITHIN_S,
-        socket_keepalive=True,
-        health_check_interval=10,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return made
 
 
 def _operation_id(route: APIRoute) -> str:

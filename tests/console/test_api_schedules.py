@@ -1,9 +1,10 @@
 """Schedules through the API: written, read, edited with revisions, paused, resumed, removed."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from shared import clock
 from tests.console.conftest import Api, form
 
 
@@ -157,7 +158,7 @@ def test_a_schedule_without_history_is_deleted_and_one_with_history_kept(api: Ap
 
 def test_a_pause_says_who_and_why_and_a_second_one_changes_nothing(api: Api) -> None:
     path = f"/api/schedules/{api.schedule(api.workspace())['id']}"
-    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    until = (clock.now() + timedelta(hours=1)).isoformat()
 
     first = api.ask(
         "POST", f"{path}/pause", json={"note": "too loud", "until": until}, headers={"Slotbeat-Actor": "ada"}
@@ -224,7 +225,7 @@ def test_a_pause_ends_what_waits_when_it_is_asked_to(api: Api) -> None:
 
 
 def test_what_runs_once_ends_after_its_moment_and_cannot_be_resumed_behind_it(api: Api) -> None:
-    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    soon = (clock.now() + timedelta(hours=1)).isoformat()
     schedule = api.schedule(api.workspace(), kind="once", cron=None, run_at=soon)
     path = f"/api/schedules/{schedule['id']}"
     assert moment(schedule["next_run_at"]) == moment(soon)
