@@ -199,3 +199,30 @@ def test_counts_of_what_was_reaped_add_up_over_sweeps(fleet: Fleet, station: Sta
         [last] = cadence.passes(connection)
         assert last.counts["worker_lost_total"] == expected
         assert last.outcome == "ok"
+
+
+def test_what_somebody_asked_to_end_is_never_requeued(fleet: Fleet, station: Station) -> None:
+    """The verdict's order: an abort request comes before a lost heartbeat, for worker and reaper alike."""
+    token = running(fleet, most_attempts=3)
+    [(firing,)] = fleet.rows("select id from firings")
+    attempts.request_abort(fleet.database.connection(), firing, "cancelled")
+
+    settled = settle(fleet.database, token, Outcome("worker_lost"), SETTINGS)
+
+    assert (settled.answer, settled.status) == ("ok", "cancelled")
+    assert status(fleet, token) == ("cancelled", "cancelled")
+
+
+def test_a_settle_that_is_repeated_says_already_and_an_other_one_is_fenced(fleet: Fleet) -> None:
+    """The answer to a COMMIT may be lost; a zombie's report is kept for people and changes nothing."""
+    token = running(fleet)
+    done = Outcome(None, exit_code=0, result="fine")
+    assert settle(fleet.database, token, done, SETTINGS).answer == "ok"
+
+    assert settle(fleet.database, token, done, SETTINGS).answer == "already"
+    assert settle(fleet.database, token, Outcome("exit_nonzero", exit_code=3), SETTINGS).answer == "fenced"
+
+    assert status(fleet, token) == ("completed", None)
+    [(late,)] = fleet.rows("select late_result from attempts")
+    assert late["reason"] == "exit_nonzero"
+    assert fleet.rows("select count(*) from schedule_firing_metrics") == [(1,)]

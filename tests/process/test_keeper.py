@@ -1,0 +1,46 @@
+"""The keeper of a real worker: what it renews, and what must not disturb it."""
+
+import os
+import socket
+from pathlib import Path
+
+from tests.process.conftest import Fleet
+from tests.process.test_lost_workers import is_gone, running_payload, witness
+from tests.waiting import until
+
+
+def expiries(fleet: Fleet) -> int:
+    [(count,)] = fleet.rows("select extract(epoch from heartbeat_expires_at) * 1000 from attempts")
+    return int(count)
+
+
+def test_a_payload_runs_on_for_many_leases_while_its_keeper_renews(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.schedule(fleet.workspace(), "long", witness(tmp_path / "pid"), max_run_seconds=100)
+    fleet.worker()
+    fleet.beat()
+    payload = running_payload(fleet, tmp_path / "pid")
+    first = expiries(fleet)
+
+    until(lambda: expiries(fleet) > first + 3000)
+
+    assert not is_gone(payload)
+    assert fleet.rows("select count(*), max(dead_ticks) from attempts") == [(1, 0)]
+
+
+def test_nonsense_on_the_keepers_socket_disturbs_nobody(fleet: Fleet, tmp_path: Path) -> None:
+    """Any process of this user may call; a line that is no message ends that call and nothing else."""
+    fleet.schedule(fleet.workspace(), "long", witness(tmp_path / "pid"), max_run_seconds=100)
+    fleet.worker()
+    fleet.beat()
+    payload = running_payload(fleet, tmp_path / "pid")
+    [(address,)] = fleet.rows("select worker ->> 'keeper' from attempts")
+
+    for nonsense in (b"{bad\n", b'{"token": "x", "about": {}}\n', b'{"pong": "x"}\n', b"\xff\xfe\n", b"{}" * 40_000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.connect("\0" + address[1:])
+            line.sendall(nonsense)
+    first = expiries(fleet)
+    until(lambda: expiries(fleet) > first + 2000)
+
+    assert not is_gone(payload)
+    assert os.getpgid(payload) != os.getpgid(0)
