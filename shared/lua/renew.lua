@@ -1,4 +1,5 @@
--- Extends a worker's leases, each if its request matches, tells its processes, and fills free slots.
+-- Extends a worker's leases, each if its request matches, tells its processes, forgets workers that are
+-- silent for longer than their lease, and fills free slots.
 -- Returns {'OK', answers, reservations}; an answer is 'ok', 'absent' or 'abort:' and the reason.
 -- Needs: epoch, clock, limits, line, drop, fill.
 local gate = unpack(KEYS)
@@ -13,6 +14,10 @@ for i, lease in ipairs(cjson.decode(leases)) do
     redis.call('ZADD', key('holders'), 'XX', now + lease_ms, lease[1])
     answers[i] = it[3] and 'abort:' .. it[3] or 'ok'
   end
+end
+for _, silent in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), '-inf', '(' .. now)) do
+  redis.call('ZREM', key('workers'), silent)
+  redis.call('HDEL', key('capacity'), silent)
 end
 if tonumber(capacity) > 0 then
   redis.call('ZADD', key('workers'), now + lease_ms, worker)

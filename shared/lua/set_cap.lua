@@ -1,4 +1,4 @@
--- Writes a limit's cap (an empty one: the limit is gone), then fills what it freed.
+-- Writes a limit's cap (an empty one: the limit is gone), ends its block, then fills what it freed.
 -- Returns {'OK', reservations}.
 -- Needs: epoch, clock, limits, line, drop, fill.
 local gate = unpack(KEYS)
@@ -9,10 +9,7 @@ if cap == '' then
 else
   redis.call('HSET', key('caps'), limit, cap)
 end
-local lane = string.match(limit, '^lane:(.*)$')
-if lane then
-  for _ = 1, math.min(room(limit), redis.call('ZCARD', key('parked:' .. lane))) do wake_lane(lane) end
-else
-  wake(limit)
-end
+redis.call('ZREM', key('blocked'), limit)
+redis.call('HDEL', key('blocks'), limit)
+wake(limit)
 return {'OK', fill(tonumber(most))}

@@ -9,6 +9,8 @@ for _, firing in ipairs(cjson.decode(firings)) do
   if it[1] == 'waiting' then
     out_of_line(firing, it[2], it[3])
     forget(firing)
+    -- It may have been the one that a free slot of its lane was kept for.
+    if it[3] ~= '' then wake_lane(it[3]) end
   elseif it[1] == 'reserved' then
     drop(firing)
     forget(firing)

@@ -23,7 +23,7 @@ end
 local function rest(workspace)
   redis.call('ZREM', key('ready'), workspace)
   for _, lane in ipairs(redis.call('ZRANGE', key('lanes:' .. workspace), 0, -1)) do
-    if lane ~= '' and room('lane:' .. lane) > 0 then wake_lane(lane) end
+    if lane ~= '' then wake_lane(lane) end
   end
 end
 

@@ -39,13 +39,19 @@ local function out_of_line(firing, workspace, lane)
   show_head(workspace, lane)
 end
 
--- A slot of a lane is free: one more workspace that waits for it gets its chance.
+-- As many workspaces that wait for a lane as it has slots free get their chance. Not one alone: a block that
+-- is lifted, or a cap that rises, frees several slots at once.
 local function wake_lane(lane)
-  while true do
+  if redis.call('EXISTS', key('parked:' .. lane)) == 0 then return end
+  local free = room('lane:' .. lane)
+  while free > 0 do
     local workspace = redis.call('ZPOPMIN', key('parked:' .. lane))[1]
     if not workspace then return end
     show_head(workspace, lane)
-    if room('workspace:' .. workspace) > 0 then return make_ready(workspace) end
+    if room('workspace:' .. workspace) > 0 then
+      make_ready(workspace)
+      free = free - 1
+    end
   end
 end
 

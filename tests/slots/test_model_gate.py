@@ -1,0 +1,238 @@
+"""The real scripts against the model, step by step: every answer, and every key that is left in Redis."""
+
+import itertools
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from redis import Redis
+
+from shared.answers import InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.gate import Gate
+from tests.slots.model import Known, Model
+from tests.slots.snapshot import Shot, expected, normal, split, taken, under_epoch
+from tests.slots.universe import FIRINGS, LEASE_MS, LIMITS, REQUESTS, SPANS_MS, START_LEASE_MS, WORKERS
+
+# The machine gets its long nights by GATE_EXAMPLES=20000.
+EXAMPLES, STEPS = int(os.environ.get("GATE_EXAMPLES", "500")), 30
+WHICH = st.integers(0, 255)
+FIRING = st.sampled_from(FIRINGS)
+REQUEST = st.sampled_from(REQUESTS)
+WORKER = st.sampled_from(WORKERS)
+numbers = itertools.count(1)
+
+
+class GateMachine(RuleBasedStateMachine):
+    """Calls gate and model alike; after every step both must agree on everything."""
+
+    redis: "Redis"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.lowered = False
+        self.last: Callable[[], Any] = tuple
+        self.filled = False
+        self.gate = Gate(self.redis, f"world{next(numbers)}", START_LEASE_MS, 1, now_ms=self.model.now)
+        assert self.gate.load(1, caps={"fleet": 3, "lane:a": 1}, done=True)
+        self.model.caps = {"fleet": 3, "lane:a": 1}
+        self.renew("w1", 3, [])
+
+    def teardown(self) -> None:
+        self.redis.flushdb()
+
+    def both(self, name: str, *given: Any, shaped: Callable[[Any], Any] = lambda told: told) -> None:
+        """Asks both; `shaped` makes the gate's answer comparable with the model's."""
+        told = shaped(getattr(self.gate, name)(*given))
+        self.model.hints = told[1] if name == "renew" else told if isinstance(told, list) else []
+        foretold = getattr(self.model, name)(*given)
+        assert told == foretold, f"{name}{given}: the gate answers {told}, the model {foretold}"
+        self.filled = name not in ("reserve", "claim", "abort", "seat")
+        self.last = lambda: shaped(getattr(self.gate, name)(*given))
+
+    def one_of(self, which: int, *states: str) -> Known:
+        """Mostly a firing in one of these states, sometimes just any of the world."""
+        apt = sorted(self.model.of(*states), key=lambda it: it.id)
+        if apt and which % 8:
+            return apt[which % len(apt)]
+        anyone = FIRINGS[which % len(FIRINGS)]
+        return self.model.known.get(anyone.firing, Known(anyone, ""))
+
+    def request_of(self, it: Known, which: int) -> UUID:
+        return UUID(it.request) if it.request and which % 5 else REQUESTS[which % 2]
+
+    @rule(batch=st.lists(FIRING, max_size=5))
+    def offer(self, batch: list[Waiter]) -> None:
+        self.both("offer", batch, shaped=ids)
+
+    @rule(facts=FIRING)
+    def reserve(self, facts: Waiter) -> None:
+        self.both("reserve", facts, shaped=in_the_way)
+
+    @rule(which=WHICH, request=REQUEST, worker=WORKER)
+    def claim(self, which: int, request: UUID, worker: str) -> None:
+        self.both("claim", self.one_of(which, "reserved", "waiting").facts.firing, request, worker, LEASE_MS)
+
+    @rule(worker=WORKER, capacity=st.integers(0, 4), named=st.lists(WHICH, max_size=2))
+    def renew(self, worker: str, capacity: int, named: list[int]) -> None:
+        found = [(self.one_of(it, "leased"), it) for it in named]
+        leases = [(it.facts.firing, self.request_of(it, which)) for it, which in found]
+        self.both("renew", worker, capacity, LEASE_MS, leases, shaped=lambda told: (told[0], ids(told[1])))
+
+    @rule(which=WHICH, way=st.sampled_from(["release", "release", "put_back"]))
+    def give_back(self, which: int, way: str) -> None:
+        it = self.one_of(which, "leased")
+        self.both(way, it.facts.firing, self.request_of(it, which), shaped=ids)
+
+    @rule(limit=st.sampled_from(LIMITS), which=WHICH)
+    def block(self, limit: str, which: int) -> None:
+        it = self.one_of(which, "leased")
+        self.both("block", limit, it.facts.firing, self.request_of(it, which), shaped=ids)
+
+    @rule(named=st.lists(WHICH, max_size=2))
+    def withdraw(self, named: list[int]) -> None:
+        self.both("withdraw", [self.one_of(it, "waiting", "reserved").facts.firing for it in named], shaped=ids)
+
+    @rule(which=WHICH, reason=st.sampled_from(["aborted", "replaced"]))
+    def abort(self, which: int, reason: str) -> None:
+        it = self.one_of(which, "leased")
+        self.both("abort", it.facts.firing, self.request_of(it, which), reason)
+
+    @rule(limit=st.sampled_from(LIMITS), cap=st.one_of(st.none(), st.integers(0, 3)))
+    def set_cap(self, limit: str, cap: int | None) -> None:
+        if limit == "fleet" and cap is None:
+            cap = 5
+        self.lowered = True
+        self.both("set_cap", limit, cap, shaped=ids)
+
+    @rule(which=WHICH, request=REQUEST, worker=WORKER)
+    def seat(self, which: int, request: UUID, worker: str) -> None:
+        self.lowered = True
+        self.both("seat", [Seat(self.one_of(which).facts, request, worker, LEASE_MS)])
+
+    @rule(span=st.sampled_from(SPANS_MS))
+    def time_passes(self, span: int) -> None:
+        self.model.now += span
+        self.gate.now_ms = self.model.now
+        self.filled = False
+        self.last = tuple
+
+    @rule()
+    def rebuild(self) -> None:
+        model = self.model.rebuilt()
+        seats = [
+            Seat(it.facts, UUID(it.request), it.worker, it.expires - model.now)
+            for it in model.of("leased")
+            if it.expires > model.now
+        ]
+        for it in [it for it in model.of("leased") if it.expires <= model.now]:
+            del model.known[it.facts.firing]
+        self.gate.epoch += 1
+        workers = [(it, told, until - model.now) for it, (until, told) in model.workers.items()]
+        waiters = [it.facts for it in model.of("waiting")]
+        assert self.gate.load(self.gate.epoch, waiters=waiters)
+        assert self.gate.load(self.gate.epoch, caps=model.caps, workers=workers, seats=seats, done=True)
+        self.gate.forget_before(self.gate.epoch)
+        self.model = model
+        self.both("offer", [], shaped=ids)
+
+    @rule(span=st.sampled_from([0, 1, 100, 1000]))
+    def look(self, span: int) -> None:
+        model, held = self.model, self.model.of("reserved", "leased")
+        expired = {(it.facts.firing, it.state, it.request) for it in held if it.expires < model.now}
+        unclaimed = {it.facts.firing for it in model.of("reserved") if it.made <= model.now - span}
+
+        assert {(it.firing, it.state, it.request) for it in self.gate.expired(100)} == expired
+        assert set(ids(self.gate.unclaimed(span, 100))) == unclaimed
+        usage = self.gate.usage()
+        assert {it.limit: (it.cap, it.used) for it in usage.limits} == {
+            limit: (cap, len(model.used(limit))) for limit, cap in model.caps.items()
+        }
+        alive = sum(told for until, told in model.workers.values() if until >= model.now)
+        counted = (len(model.of("waiting")), len(model.of("reserved")), alive)
+        assert (usage.waiting, usage.reserved, usage.processes) == counted
+
+    @precondition(lambda self: self.last is not tuple)
+    @rule()
+    def ask_again(self) -> None:
+        """A repeated call changes nothing, and answers as before (or hands nothing over twice)."""
+        before = taken(self.redis)
+        told = self.last()
+
+        assert taken(self.redis) == before, f"repeated, with the answer {told}"
+
+    @rule(epoch=st.sampled_from([-1, +1]), facts=FIRING, request=REQUEST)
+    def call_with_another_epoch(self, epoch: int, facts: Waiter, request: UUID) -> None:
+        stale = Gate(self.redis, self.gate.namespace, START_LEASE_MS, self.gate.epoch + epoch, now_ms=self.model.now)
+        for call in (
+            lambda: stale.offer([facts]),
+            lambda: stale.claim(facts.firing, request, "w1", LEASE_MS),
+            lambda: stale.release(facts.firing, request),
+        ):
+            with pytest.raises(Unseeded):
+                call()
+
+    @invariant()
+    def redis_holds_what_the_model_knows_and_nothing_else(self) -> None:
+        exact, books = split(under_epoch(taken(self.redis), self.gate))
+
+        assert normal(exact) == normal(expected(self.model))
+        every_queue_can_be_found(exact, books, self.model)
+
+    @invariant()
+    def the_caps_hold_and_nobody_waits_in_vain(self) -> None:
+        model = self.model
+        for limit, cap in model.caps.items():
+            forced = sum(model.known[it].facts.forced for it in model.used(limit))
+            assert self.lowered or len(model.used(limit)) <= cap + forced
+        assert not (self.filled and model.startable())
+
+
+def ids(made: list[Reservation]) -> list[UUID]:
+    return [it.firing for it in made]
+
+
+def in_the_way(told: Reserved | InTheWay) -> tuple[str, bool] | None:
+    return None if isinstance(told, Reserved) else (told.limit, told.draining)
+
+
+def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
+    """Each queue stands with its head's place in its workspace's lanes, or is parked; none twice, none too many."""
+    shown = {
+        (name[6:], lane): place for name, it in books.items() if name.startswith("lanes:") for lane, place in it.items()
+    }
+    parked = {(it, name[7:]) for name, them in books.items() if name.startswith("parked:") for it in them}
+    heads = {(it.workspace, it.lane): it.place for it in model.heads()}
+
+    assert not parked & shown.keys()
+    assert parked | shown.keys() == heads.keys()
+    assert all(heads[it] == place for it, place in shown.items())
+    ready = books.get("ready", {})
+    assert ready.keys() <= {workspace for workspace, _ in shown}
+    assert all(turn == model.turn_of(it) for it, turn in ready.items())
+
+
+@pytest.mark.timeout(3600)
+def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redis_url: str) -> None:
+    seed = random.getrandbits(64)
+    print(f"seed {seed}")
+    chosen = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
+    with Redis.from_url(redis_url) as redis:
+        machine = type("Seeded", (GateMachine,), {"redis": redis})
+        hypothesis.seed(seed)(machine)
+        run_state_machine_as_test(machine, settings=chosen)
