@@ -4,6 +4,7 @@ import os
 from dataclasses import fields
 from typing import Any
 
+from console.deeds.limits import set_cap
 from console.problems import Problem, Wrong, invalid, not_found
 from shared.admission import Admission
 from shared.settings import BadSetting, Setting, Settings, parse, resolve
@@ -32,7 +33,7 @@ def write(admission: Admission, key: str, value: Any, actor: str) -> Setting:
     before = one(admission.database, key)
     text = _text(key, value)
     if key == MAX_CONCURRENT:
-        admission.set_cap(limits.FLEET, parse(key, text), actor)
+        set_cap(admission, limits.FLEET, parse(key, text), actor)
     with admission.database.transaction() as connection:
         if key != MAX_CONCURRENT:
             table.store(connection, key, text, actor)

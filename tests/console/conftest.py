@@ -51,9 +51,7 @@ class Api:
 
     def fill(self, workspace: str) -> list[str]:
         """Takes both slots of the fleet; the firings that hold them."""
-        asked = [
-            self.ask("POST", "/api/firings", json={"workspace_id": workspace, "target": SLEEPS}) for _ in range(2)
-        ]
+        asked = [self.ask("POST", "/api/firings", json={"workspace_id": workspace, "target": SLEEPS}) for _ in range(2)]
         assert [it.status_code for it in asked] == [200, 200]
         return [it.json()["firing_id"] for it in asked]
 
@@ -81,15 +79,15 @@ def serving(app: Any) -> Iterator[str]:
 @contextmanager
 def api_at(database_url: str, redis_url: str) -> Iterator[Api]:
     """An API of its own at these servers, which may be away."""
-    where = knobs.addresses({"DATABASE_URL": database_url, "REDIS_URL": redis_url})
-    app = make_app(where, knobs.Settings())
-    with serving(app) as address, Client(base_url=address, timeout=20) as client:
-        yield Api(client, database_url, app)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", database_url)
+        patch.setenv("REDIS_URL", redis_url)
+        app = make_app(knobs.addresses(), knobs.Settings())
+        with serving(app) as address, Client(base_url=address, timeout=20) as client:
+            yield Api(client, database_url, app)
 
 
 @pytest.fixture
-def api(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
+def api(database_url: str, redis_url: str) -> Iterator[Api]:
     with api_at(database_url, redis_url) as made:
         yield made

@@ -1,5 +1,6 @@
 """The API while Redis or Postgres is away: it says so in time, and leaves nothing half done."""
 
+import signal
 import time
 
 from console.local.servers import Servers
@@ -43,14 +44,16 @@ def test_a_redis_that_hangs_is_given_up_within_three_seconds(own_servers: Server
     with api_at(own_servers.database_url, own_servers.redis_url) as api:
         schedule = api.schedule(api.workspace())
         path = f"/api/schedules/{schedule['id']}/execute"
+        # What Redis reads when it wakes is a reservation that nobody claims; the reconciler takes it back.
+        api.ask("PUT", "/api/limits/fleet", json={"cap": 9})
         assert api.ask("POST", path).status_code == 200
-        own_servers.redis.freeze()
+        own_servers.redis.signal(signal.SIGSTOP)
 
         began = time.monotonic()
         told = api.ask("POST", path)
         took_s = time.monotonic() - began
 
-        own_servers.redis.thaw()
+        own_servers.redis.signal(signal.SIGCONT)
         assert (told.status_code, told.json()["error"]) == (503, "gate_unavailable")
         assert took_s < 3
         assert api.rows("select count(*) from firings") == [(1,)]
@@ -68,7 +71,6 @@ def test_without_postgres_every_answer_is_a_problem_and_it_comes_back_by_itself(
         took_s = time.monotonic() - began
 
         assert [(it.status_code, it.json()["error"]) for it in told] == [(503, "database_unavailable")] * 2
-        assert "remedy" not in told[0].text
         assert took_s < 10
         assert api.ask("GET", "/healthz").status_code == 200
         ready = api.ask("GET", "/readyz")

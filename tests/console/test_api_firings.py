@@ -247,9 +247,7 @@ def complete(api: Api, firing: str, token: int) -> None:
     with database.transaction() as connection:
         ending = settlement.lock_ending(connection, token)
         assert ending is not None
-        assert settlement.end_attempt(
-            connection, ending, settlement.Ending("completed", "completed", exit_code=0)
-        )
+        assert settlement.end_attempt(connection, ending, settlement.Ending("completed", "completed", exit_code=0))
 
 
 def say(api: Api, firing: str, token: int, lines: int) -> None:
