@@ -27,10 +27,11 @@ def listing(found: Sequence[Item], limit: int, cursor_of: Callable[[Item], str])
     """The first `limit` of what was found; give it one more than that, so that it knows whether there is more."""
     more = len(found) > limit
     items = list(found[:limit])
-    return Listing(items=items, next_cursor=_sealed(cursor_of(items[-1])) if more else None)
+    return Listing(items=items, next_cursor=sealed(cursor_of(items[-1])) if more else None)
 
 
-def _sealed(text: str) -> str:
+def sealed(text: str) -> str:
+    """A cursor that says this."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

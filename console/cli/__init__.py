@@ -1,0 +1,52 @@
+"""The command `slotbeat`: it speaks only the HTTP API, to a running server or in this process."""
+
+import sys
+
+import click
+
+from console.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "up": ("console.cli.local:up", "Run the whole stack on this machine, until Ctrl-C."),
+    "down": ("console.cli.local:down", "Stop the stack that runs in a folder."),
+    "demo": ("console.cli.local:demo", "Load the demo fleet."),
+    "schedule": ("console.cli.schedules:schedule", "List, show, add, edit, pause, resume, delete, run schedules."),
+    "firing": ("console.cli.firings:firing", "List, show, follow, cancel and repeat firings."),
+    "workspace": ("console.cli.workspaces:workspace", "List, add, edit and remove workspaces."),
+    "slots": ("console.cli.slots:slots", "Show who holds slots, and who waits."),
+    "limit": ("console.cli.slots:limit", "List, set and remove the caps of fleet, workspaces and lanes."),
+    "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
+    "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),
+    "worker": ("console.cli.fronts:worker", "Run a Celery worker (options as of `celery worker`)."),
+    "beat": ("console.cli.fronts:beat", "Run a beat (options as of `celery beat`)."),
+    "api": ("console.cli.fronts:api", "Run the API with the dashboard (options as of `uvicorn`)."),
+    "flower": ("console.cli.fronts:flower", "Run Flower (options as of `celery flower`)."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--dir", "folder", default=".slotbeat", envvar="SLOTBEAT_DIR", show_default=True, help="Its data.")
+@click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
+@click.version_option(package_name="slotbeat")
+@click.pass_context
+def root(context: click.Context, folder: str, debug: bool) -> None:
+    """Cron schedules for expensive jobs, under caps that hold.
+
+    It asks the server that SLOTBEAT_URL names (with SLOTBEAT_TOKEN), else the one that runs in the folder,
+    else, with DATABASE_URL and REDIS_URL, it does the work itself.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (full, conflict).
+    """
+    context.obj = {"folder": folder, "debug": debug}
+
+
+def main() -> None:
+    """Runs the command line; an unexpected error is one line, unless --debug is there."""
+    try:
+        root(prog_name="slotbeat")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        told = " ".join(str(error).split()) or "no more is known"
+        print(f"slotbeat: {type(error).__name__}: {told} (run it with --debug to see where)", file=sys.stderr)
+        sys.exit(1)

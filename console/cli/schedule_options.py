@@ -1,0 +1,87 @@
+"""The options of `schedule add` and `schedule edit`: one a field, named as the field is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from console.cli.failures import USAGE, Failure
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_NUMBERS = {
+    "priority": "0 (first) to 9",
+    "start-deadline-s": "How late it may start.",
+    "jitter-s": "Spread its starts over so many seconds.",
+    "remaining-runs": "It ends after so many.",
+    "max-turns": "Agent turns a firing may take.",
+    "max-run-seconds": "How long a firing may take.",
+    "max-attempts": "Attempts of a firing.",
+    "retry-backoff-s": "Wait before another attempt.",
+    "daily-turn-budget": "Turns a day, for heartbeats.",
+    "alert-after-s": "Alert when nothing succeeded for so long.",
+}
+_TEXTS = {
+    "cron": "Five fields, for example '30 9 * * mon-fri'.",
+    "timezone": "IANA name, for example Europe/Berlin.",
+    "run-at": "The one moment of a schedule that runs once, for example 2026-03-29T02:30:00+02:00.",
+    "start-at": "No occurrence before this moment.",
+    "end-at": "No occurrence after this moment.",
+    "lane": "A cap shared with others, such as a model provider.",
+}
+_CHOICES = {
+    "kind": ["scheduled", "heartbeat", "once"],
+    "overlap": ["skip", "queue_one", "queue_all", "replace", "allow"],
+    "missed": ["latest", "all", "none"],
+    "adapter": ["generic", "claude-code", "codex"],
+}
+
+
+def field_options(command: _Command) -> _Command:
+    """Adds them; the command takes them as keyword arguments, None where not given."""
+    options: list[Any] = [
+        *(click.option(f"--{name}", type=int, help=words) for name, words in _NUMBERS.items()),
+        *(click.option(f"--{name}", help=words) for name, words in _TEXTS.items()),
+        *(click.option(f"--{name}", type=click.Choice(them)) for name, them in _CHOICES.items()),
+        click.option("--prompt", help="What the payload reads from its standard input."),
+        click.option("--prompt-file", type=click.Path(dir_okay=False, allow_dash=True), help="The prompt; - is stdin."),
+        click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the command; again for more."),
+        click.option("--cwd", help="The folder the command runs in."),
+    ]
+    for add in reversed(options):
+        command = add(command)
+    return command
+
+
+def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:
+    """What was given, as the API takes it."""
+    fields = {name: value for name, value in given.items() if value is not None and value != ()}
+    prompt_file = fields.pop("prompt_file", None)
+    if prompt_file is not None:
+        fields["prompt"] = _read(prompt_file)
+    target = {name: fields.pop(name) for name in ("env", "cwd", "adapter") if name in fields}
+    if "env" in target:
+        target["env"] = dict(map(_pair, target["env"]))
+    if argv:
+        fields["target"] = {"kind": "command", "argv": list(argv), **target}
+    elif target:
+        raise Failure("--env, --cwd and --adapter belong to a command: write it again behind --.", USAGE)
+    if "run_at" in fields and "kind" not in fields:
+        fields["kind"] = "once"
+    return fields
+
+
+def _read(name: str) -> str:
+    if name == "-":
+        return click.get_binary_stream("stdin").read().decode("utf-8", "replace")
+    try:
+        return Path(name).read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise Failure(f"{name}: {error.strerror}.", USAGE) from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Failure(f"--env {text}: write NAME=VALUE.", USAGE)
+    return name, value

@@ -1,0 +1,122 @@
+"""Where the API is: a running server, or this process; both are asked in the same way."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from getpass import getuser
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import click
+import httpx
+
+from console.cli.failures import Failure, of_answer
+
+_MOST_ITEMS = 200
+_TIMEOUT_S = 30.0
+_SUCCESS = range(200, 300)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Transport(Protocol):
+    """One way to the API."""
+
+    def send(self, request: httpx.Request) -> httpx.Response: ...
+    def follow(self, path: str) -> Iterator[dict[str, Any]]: ...
+    def close(self) -> None: ...
+
+
+class Server:
+    """The API, asked with JSON; what it refuses is a Failure."""
+
+    def __init__(self, transport: Transport, url: str, headers: Mapping[str, str]) -> None:
+        self.url = url
+        self._transport = transport
+        self._headers = {**headers, "Slotbeat-Actor": _whoami()}
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None, if_match: str = ""
+    ) -> Any:
+        """The answer's JSON; None where it has none."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        headers = {**self._headers, **({"If-Match": if_match} if if_match else {})}
+        # Not by httpx: what a terminal gave us may hold bytes that are no text, which only escapes can carry.
+        content = b"" if body is None else json.dumps(body).encode()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = httpx.Request(method, self.url + path, params=params, headers=headers, content=content)
+        answer = self._transport.send(request)
+        told = _json(answer)
+        if answer.status_code not in _SUCCESS:
+            raise of_answer(answer.status_code, told)
+        return told
+
+    def every(self, path: str, most: int = 10_000, **query: Any) -> list[Any]:
+        """The items of a listing, part by part, at most so many."""
+        found: list[Any] = []
+        cursor = None
+        while len(found) < most:
+            asked = {**query, "limit": min(_MOST_ITEMS, most - len(found)), "cursor": cursor}
+            part = self.ask("GET", path, query=asked)
+            found += part["items"]
+            cursor = part["next_cursor"]
+            if cursor is None:
+                break
+        return found
+
+    def follow(self, firing: str) -> Iterator[dict[str, Any]]:
+        """The events of a firing as they come, until it ends."""
+        return self._transport.follow(f"/api/firings/{firing}/events")
+
+    def is_by(self, kind: type) -> bool:
+        """Whether it is asked in this way."""
+        return isinstance(self._transport, kind)
+
+    def close(self) -> None:
+        """Gives up connections."""
+        self._transport.close()
+
+
+def server(context: click.Context) -> Server:
+    """The server this command speaks to, closed when the command ends."""
+    found = _find(Path(context.obj["folder"]))
+    context.call_on_close(found.close)
+    return found
+
+
+def _find(folder: Path) -> Server:
+    from console.local.state import read
+
+    url = os.environ.get("SLOTBEAT_URL", "").rstrip("/")
+    token = os.environ.get("SLOTBEAT_TOKEN")
+    state = None if url else read(folder)
+    if url or state:
+        from console.cli.remote import Remote
+
+        address = url or (state.api_url if state else "")
+        if not urlsplit(address).hostname or not address.startswith(("http://", "https://")):
+            raise Failure(f"SLOTBEAT_URL is no address: {address}. Write it as in http://127.0.0.1:8000.", 2)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        proxied = urlsplit(address).hostname not in _LOOPBACK
+        return Server(Remote(address, headers, _TIMEOUT_S, proxied=proxied), address, headers)
+    if not os.environ.get("DATABASE_URL"):
+        raise Failure(f"Nothing runs in {folder}. Start it with `slotbeat up`, or set SLOTBEAT_URL.")
+    from console.cli.inside import Inside
+
+    return Server(Inside(), "http://localhost", {})
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json() if answer.content else None
+    except ValueError:
+        return None
+
+
+def _whoami() -> str:
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"cli:{name}".encode("ascii", "replace").decode()[:100]

@@ -1,0 +1,98 @@
+"""How things are shown: tables for people at a terminal, aligned text in pipes, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from shared import clock
+from shared.rules.text import one_line
+
+_COLOURS = {
+    "active": "green", "completed": "green", "ok": "green", "online": "green", "running": "cyan", "queued": "yellow",
+    "paused": "yellow", "failed": "red", "error": "red", "cancelled": "magenta", "archived": "bright_black",
+}  # fmt: skip
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_LONGEST_CELL = 60
+
+Column = tuple[str, Callable[[Mapping[str, Any]], Any]]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, as the API has it.")
+
+
+def as_json(told: Any) -> None:
+    """Prints JSON; what a terminal could take for a command is escaped."""
+    click.echo(json.dumps(told, indent=2, default=str))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], nothing: str) -> None:
+    """Prints rows; `nothing` where there are none."""
+    if not rows:
+        click.echo(nothing, err=True)
+        return
+    cells = [[cell(read(row)) for _, read in columns] for row in rows]
+    names = [name for name, _ in columns]
+    if sys.stdout.isatty():
+        _rich(names, cells)
+    else:
+        _plain([[it.upper() for it in names], *cells])
+
+
+def facts(told: Iterable[tuple[str, Any]]) -> None:
+    """Prints names and values, one a line; what is not set is left out."""
+    known = [(name, cell(value, 0)) for name, value in told if value is not None and value != ""]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
+    """A value as text of one line, safe for terminals."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    return one_line(str(value), longest)
+
+
+def ago(moment: str | None) -> str:
+    """A moment from now: `in 3 min`, `5 min ago`."""
+    if moment is None:
+        return "-"
+    left = datetime.fromisoformat(moment) - clock.now()
+    size = abs(left)
+    if size < timedelta(seconds=1):
+        return "now"
+    unit, name = next(it for it in _UNITS if size >= timedelta(seconds=it[0]))
+    number = int(size.total_seconds() // unit)
+    return f"in {number} {name}" if left > timedelta() else f"{number} {name} ago"
+
+
+def moment(text: str | None) -> str | None:
+    """A moment with its distance from now."""
+    return None if text is None else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z ({ago(text)})"
+
+
+def _plain(lines: list[list[str]]) -> None:
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    for line in lines:
+        click.echo("  ".join(f"{it:<{width}}" for it, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _rich(names: list[str], cells: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        drawn.add_column(name, overflow="fold")
+    for row in cells:
+        # Text, not str: what stands in square brackets is no markup of ours.
+        drawn.add_row(*(Text(it, style=_COLOURS.get(it, "")) for it in row))
+    Console().print(drawn)

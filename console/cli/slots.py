@@ -1,0 +1,101 @@
+"""`slotbeat slots` and `slotbeat limit`: who holds, who waits, and under which caps."""
+
+from typing import Any
+
+import click
+
+from console.cli import found, show
+from console.cli.server import server
+from console.cli.show import json_option
+
+_USE: list[show.Column] = [
+    ("limit", lambda it: it["limit"]["key"]),
+    ("cap", lambda it: it["limit"]["cap"]),
+    ("held", lambda it: it["limit"]["held"]),
+    ("forced", lambda it: it["limit"]["forced"]),
+    ("in line", lambda it: len(it["line"])),
+]
+_LIMITS: list[show.Column] = [
+    ("limit", lambda it: it["key"]),
+    ("cap", lambda it: it["cap"]),
+    ("held", lambda it: it["held"]),
+    ("surplus", lambda it: it["surplus"]),
+    ("set by", lambda it: it["updated_by"]),
+    ("set", lambda it: show.ago(it["updated_at"])),
+]
+_HOLDERS: list[show.Column] = [
+    ("running", lambda it: it["title"]),
+    ("since", lambda it: show.ago(it["claimed_at"])),
+    ("at most until", lambda it: show.ago(it["run_expires_at"])),
+    ("firing", lambda it: it["firing_id"]),
+]
+_LINE: list[show.Column] = [
+    ("waiting", lambda it: f"{it['workspace']}/{it['title']}"),
+    ("since", lambda it: show.ago(it["queued_at"])),
+    ("priority", lambda it: it["priority"]),
+    ("firing", lambda it: it["id"]),
+]
+
+
+@click.command()
+@json_option
+@click.pass_context
+def slots(context: click.Context, as_json: bool) -> None:
+    """Show usage, caps, holders and the line."""
+    told = server(context).ask("GET", "/api/slots")
+    if as_json:
+        show.as_json(told)
+        return
+    show.table(told["items"], _USE, "There are no limits.")
+    fleet: dict[str, Any] = told["items"][0]
+    for rows, columns in ((fleet["holders"], _HOLDERS), (fleet["line"], _LINE)):
+        if rows:
+            click.echo()
+            show.table(rows, columns, "")
+    if told["gate"] is None:
+        click.echo("Redis does not answer: what runs goes on, nothing new starts.", err=True)
+
+
+@click.group()
+def limit() -> None:
+    """Manage caps. KEY is fleet, workspace:NAME (or its id) or lane:NAME."""
+
+
+@limit.command("list")
+@json_option
+@click.pass_context
+def list_limits(context: click.Context, as_json: bool) -> None:
+    """List limits."""
+    rows = server(context).ask("GET", "/api/limits")["items"]
+    if as_json:
+        show.as_json(rows)
+    else:
+        show.table(rows, _LIMITS, "There are no limits.")
+
+
+@limit.command("set")
+@click.argument("key")
+@click.argument("cap", type=int)
+@click.pass_context
+def set_limit(context: click.Context, key: str, cap: int) -> None:
+    """Set a cap; 0 stops all admission under it. Lowering it ends nothing."""
+    api = server(context)
+    known = api.ask("PUT", _path(found.limit_key(api, key)), {"cap": cap})
+    click.echo(show.cell(f"{known['key']} has cap {known['cap']}, of which {known['held']} held", 0))
+
+
+@limit.command("remove")
+@click.argument("key")
+@click.pass_context
+def remove_limit(context: click.Context, key: str) -> None:
+    """Remove the limit of a workspace or a lane."""
+    api = server(context)
+    known = found.limit_key(api, key)
+    api.ask("DELETE", _path(known))
+    click.echo(show.cell(f"{known} has no limit any more", 0))
+
+
+def _path(key: str) -> str:
+    from urllib.parse import quote
+
+    return f"/api/limits/{quote(key, safe=':')}"
