@@ -181,8 +181,12 @@ class Admission:
             changed = limits.set_cap(connection, key, cap, by)
             if changed:
                 activity.add(connection, activity.Deed("limit_set", by, {"key": key, "cap": cap}))
-        self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
+        self.tell_cap(key, cap)
         return changed
+
+    def tell_cap(self, key: str, cap: int | None) -> None:
+        """Tells the gate what a limit's cap is in Postgres, and fills what that frees."""
+        self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
 
     def write_own_cap(self, settings: Settings, by: str) -> None:
         """A process that was started with the variable writes the fleet cap where it stands, once."""
@@ -195,7 +199,7 @@ class Admission:
             removed = limits.remove(connection, key)
             if removed:
                 activity.add(connection, activity.Deed("limit_removed", by, {"key": key}))
-        self.hand_over(self.ask(lambda gate: gate.set_cap(key, None)))
+        self.tell_cap(key, None)
         return removed
 
     # Made whole -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ _PUT_BACK = Script("put_back")
 _WITHDRAW = Script("withdraw")
 _ABORT = Script("abort")
 _BLOCK = Script("block")
+_STOP = Script("stop")
 _EXPIRED = Script("expired")
 _UNCLAIMED = Script("unclaimed")
 _SEAT = Script("seat")
@@ -118,6 +119,10 @@ class Gate:
     def block(self, limit: str, firing: UUID, request: UUID) -> list[Reservation]:
         """No fill under a limit that Postgres calls full for 1 to 10 s; the firing keeps its place."""
         return _reservations(self._ask(_BLOCK, limit=limit, firing=str(firing), request=str(request))[1])
+
+    def stop(self, limit: str, for_ms: int) -> None:
+        """No fill under a limit for so long: more executes under it than its cap allows."""
+        self._ask(_STOP, limit=limit, for_ms=for_ms)
 
     def expired(self, most: int) -> list[Held]:
         """Holders past their expiry, the oldest first; nothing is freed."""

@@ -8,6 +8,7 @@ from shared.celery_app import FIRINGS, MAINTENANCE
 from shared.events import event
 from workers import room, station
 from workers.keeper import Keeper
+from workers.reaper import reap_former_self
 from workers.strays import end_strays
 
 # One process for a firing, one for maintenance.
@@ -33,8 +34,9 @@ class Keeping(bootsteps.StartStopStep):
         queues = set(worker.app.amqp.queues.consume_from)
         own = station.station(worker.app)
         ended = end_strays(str(own.installation))
-        if ended:
-            event("strays.ended", count=ended)
+        reaped = reap_former_self(own)
+        if ended or reaped:
+            event("former_self.ended", strays=ended, attempts=reaped)
         own.admission.write_own_cap(own.settings, own.worker.node)
         own.database.close()  # the keeper's thread has its own connection, and so has each child
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))

@@ -40,6 +40,7 @@ class Keeper(threading.Thread):
         self._database_away = threading.Event()
         self._asides: list[Callable[[], None]] = []
         self._interrupt_at = float("inf")
+        self._renew_now = False
         self._lag_s = 0.0
 
     # Said by other threads -------------------------------------------------------------------------
@@ -91,7 +92,8 @@ class Keeper(threading.Thread):
 
     def _hear_for(self, pause_s: float) -> None:
         until = monotonic() + pause_s
-        while not self._stopping.is_set() and (now := monotonic()) < until:
+        self._renew_now = False
+        while not (self._stopping.is_set() or self._renew_now) and (now := monotonic()) < until:
             self._wards.hear(min(until, self._interrupt_at) - now)
             while self._asides:
                 self._asides.pop(0)()
@@ -102,6 +104,8 @@ class Keeper(threading.Thread):
     def _heed_word(self, word: bytes) -> None:
         if word == b"database away":
             self._database_away.set()
+        if word == b"renew now":
+            self._renew_now = True
 
     def _note_database(self) -> None:
         """Whether it is Postgres that is away; then nothing is claimed until it is back."""

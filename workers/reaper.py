@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -14,8 +15,9 @@ from shared.events import event, trouble
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
 from shared.settings import Settings
-from shared.store import attempts, cadence
+from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
+from workers import tree
 from workers.outcome import INTERRUPTED, Outcome
 from workers.settle import Settled, settle
 from workers.station import Station
@@ -35,6 +37,9 @@ def sweep(station: Station) -> dict[str, int]:
         event("reaper.disabled", level=logging.WARNING)
         cadence.finish(station.database.connection(), REAP, "disabled", {})
         return {}
+    if not own_worker_is_well(station, settings):
+        cadence.finish(station.database.connection(), REAP, "unwell", {})
+        return {}
     try:
         counts = _sweep(station, settings)
     except psycopg.Error as error:
@@ -43,6 +48,54 @@ def sweep(station: Station) -> dict[str, int]:
         return {}
     cadence.finish(station.database.connection(), REAP, "ok", dict(counts))
     return dict(counts)
+
+
+def own_worker_is_well(station: Station, settings: Settings) -> bool:
+    """Whether this worker itself gave a sign lately; after a sleep or a pause it renews before it judges.
+
+    Whoever was asleep does not know who else was: a laptop that wakes, or a paused virtual machine, would
+    otherwise find everybody dead, itself included.
+    """
+    age_s = processes.age_s(station.database.connection(), station.worker.id)
+    if age_s is None or age_s <= settings.lease_seconds / 2:
+        return True
+    event("reaper.own_worker_silent", level=logging.WARNING, age_s=age_s)
+    station.tell_keeper(b"renew now")
+    return False
+
+
+def reap_former_self(station: Station) -> int:
+    """Ends the attempts of this worker's former self at once: same node and boot, its process gone.
+
+    Its strays must have been ended first. A neighbour on the same host has another node name, and one that
+    lives has its process. How many were ended.
+    """
+    worker, ended = station.worker, 0
+    for suspect in attempts.of_host(station.database.connection(), worker.node, worker.boot_id):
+        if _is_alive(suspect.worker.get("pid"), suspect.worker.get("pid_start")):
+            continue
+        try:
+            ended += _reap_gone(station, suspect)
+        except Exception as error:  # noqa: BLE001 what is wrong with this row, the sweeps will see too
+            trouble("reaper.row_failed", error, token=suspect.token, firing=suspect.firing_id)
+    return ended
+
+
+def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
+    known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
+    found = verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms))
+    outcome = outcome_of(found, suspect)
+    if outcome is None:
+        return False
+    settled = settle(station.database, suspect.token, outcome, station.settings)
+    if settled.answer == "ok":
+        _tell(station, suspect, outcome, settled)
+    return settled.answer == "ok"
+
+
+def _is_alive(pid: int | None, pid_start: int | None) -> bool:
+    found = None if pid is None else tree.look(pid)
+    return found is not None and found.start == pid_start and found.alive()
 
 
 def _sweep(station: Station, settings: Settings) -> Counter[str]:

@@ -206,6 +206,16 @@ class LiveAttempt:
     now: datetime
 
 
+_LIVE = """
+    select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
+           a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
+           a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
+           f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id, now() as now
+      from attempts a join firings f on f.id = a.firing_id
+     where a.ended_at is null
+"""
+
+
 def suspects(connection: Postgres, grace: timedelta, most: int) -> list[LiveAttempt]:
     """Live attempts that some clock has run out on, the longest dead first.
 
@@ -213,18 +223,22 @@ def suspects(connection: Postgres, grace: timedelta, most: int) -> list[LiveAtte
     """
     with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
         return cursor.execute(
-            """
-            select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
-                   a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
-                   a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
-                   f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id, now() as now
-              from attempts a join firings f on f.id = a.firing_id
-             where a.ended_at is null
+            _LIVE
+            + """
                and (a.heartbeat_expires_at + %(grace)s < now() or a.run_expires_at < now()
                     or a.exited_at is not null or a.abort_requested_at is not null)
              order by a.heartbeat_expires_at limit %(most)s
             """,
             {"grace": grace, "most": most},
+        ).fetchall()
+
+
+def of_host(connection: Postgres, node: str, boot_id: str) -> list[LiveAttempt]:
+    """Live attempts of workers of this node name, on this boot of the kernel."""
+    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
+        return cursor.execute(
+            _LIVE + " and a.worker ->> 'node' = %(node)s and a.worker ->> 'boot_id' = %(boot_id)s",
+            {"node": node, "boot_id": boot_id},
         ).fetchall()
 
 

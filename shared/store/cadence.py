@@ -53,6 +53,12 @@ def finish(connection: Postgres, name: str, outcome: str, counts: dict[str, Any]
     )
 
 
+def pending(connection: Postgres, name: str) -> list[str]:
+    """What the last pass of a task noted for the next one."""
+    row = connection.execute("select counts -> 'pending' from cadence where name = %s", [name]).fetchone()
+    return list(row[0]) if row is not None and row[0] else []
+
+
 def passes(connection: Postgres) -> list[Pass]:
     """The last pass of every task."""
     with connection.cursor(row_factory=class_row(Pass)) as cursor:

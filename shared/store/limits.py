@@ -141,3 +141,17 @@ def remove(connection: Postgres, key: str) -> bool:
     """Removes a workspace's or a lane's limit; what runs under it goes on. False when there is none."""
     shut_admission(connection)
     return connection.execute("delete from limits where key = %s and key <> 'fleet'", [key]).rowcount == 1
+
+
+def exceeded(connection: Postgres) -> list[str]:
+    """Limits under which more firings run than the cap, what a lowered cap still owes, and forced ones allow."""
+    rows = connection.execute(
+        """
+        select l.key from limits l
+         where l.cap + l.surplus + (select count(*) from slots s where s.limit_key = l.key and s.forced)
+             < (select count(*) from firings f
+                 where f.status = 'running' and l.key in (select limit_keys(f.workspace_id, f.lane)))
+         order by l.key
+        """
+    ).fetchall()
+    return [row[0] for row in rows]

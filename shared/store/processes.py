@@ -53,6 +53,14 @@ def sign(connection: Postgres, values: dict[str, Any]) -> None:
     )
 
 
+def age_s(connection: Postgres, process: str) -> float | None:
+    """How long ago a process gave its last sign; None when it never did."""
+    row = connection.execute(
+        "select extract(epoch from now() - seen_at)::float8 from processes where id = %s", [process]
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def leave(connection: Postgres, process: str) -> None:
     """A process that stops says so."""
     connection.execute("delete from processes where id = %s", [process])

@@ -200,3 +200,26 @@ def test_a_deploy_interrupts_without_charging_and_the_firing_goes_on_elsewhere(f
     assert outcomes(fleet) == [("interrupted", None), ("completed", None)]
     assert fleet.rows("select attempt_count, interrupted_count from firings") == [(1, 1)]
     assert fleet.rows("select failure_streak from schedules") == [(0,)]
+
+
+def test_a_worker_that_comes_back_reaps_its_former_self_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    """REA-10: by node name, boot and process, long before any lease is over; a neighbour is left alone."""
+    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = "60"
+    fleet.environment["SLOTBEAT_REAP_GRACE_S"] = "60"
+    workspace = fleet.workspace()
+    fleet.schedule(workspace, "lost", witness(tmp_path / "pid"), max_attempts=2)
+    mine = fleet.worker("mine", "-Q", "firings", concurrency=1)
+    fleet.beat()
+    running_payload(fleet, tmp_path / "pid")
+    fleet.schedule(workspace, "neighbour", witness(tmp_path / "other"))
+    fleet.worker("neighbour")
+    other = running_payload(fleet, tmp_path / "other")
+
+    mine.kill()
+    fleet.worker("mine", "-Q", "firings", concurrency=1)
+
+    assert fleet.ended() == [("lost", "completed", None)]
+    lost = "select outcome from attempts a join firings f on f.id = a.firing_id where title = 'lost' order by a.number"
+    assert fleet.rows(lost) == [("requeued",), ("completed",)]
+    assert not is_gone(other)
+    assert fleet.rows("select status from firings where title = 'neighbour'") == [("running",)]

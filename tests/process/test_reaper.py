@@ -9,7 +9,7 @@ import pytest
 
 from shared.celery_app import REAP, make_app
 from shared.settings import Settings
-from shared.store import activity, attempts, cadence
+from shared.store import activity, attempts, cadence, processes
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from workers import reaper
@@ -226,3 +226,23 @@ def test_a_settle_that_is_repeated_says_already_and_an_other_one_is_fenced(fleet
     [(late,)] = fleet.rows("select late_result from attempts")
     assert late["reason"] == "exit_nonzero"
     assert fleet.rows("select count(*) from schedule_firing_metrics") == [(1,)]
+
+
+def test_a_worker_that_was_asleep_renews_before_it_judges_anyone(fleet: Fleet, station: Station) -> None:
+    """REA-13."""
+    token = running(fleet)
+    worker = {k: v for k, v in station.worker.facts().items() if k != "keeper"}
+    processes.sign(fleet.database.connection(), {**worker, "kind": "worker", "capacity": 1})
+    for _ in range(2):
+        age(fleet, token, 80)
+        fleet.database.connection().execute("update processes set seen_at = now() - interval '31 seconds'")
+        sweep(fleet, station, times=3)
+    assert status(fleet, token) == ("running", None)
+    assert fleet.rows("select dead_ticks from attempts") == [(0,)]
+
+    processes.sign(fleet.database.connection(), {**worker, "kind": "worker", "capacity": 1})
+    sweep(fleet, station)
+    age(fleet, token, 16)
+    sweep(fleet, station)
+
+    assert status(fleet, token) == ("failed", "worker_lost")
