@@ -8,7 +8,7 @@ JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check clean lock
+.PHONY: help setup up down test chaos check clean lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ down: setup ## stops what `make up` started elsewhere
 
 test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for a part)
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+chaos: setup ## faults at random under load (CHAOS_SECONDS, default 600; CHAOS_SEED for the same plan again)
+	@exec $(BIN)/python -m tests.chaos
 
 check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/ruff format --check --quiet

@@ -1,0 +1,99 @@
+"""Faults of messages: lost, doubled, late, malformed. A message is a hint, so none of them may matter."""
+
+import base64
+import json
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from shared import celery_app
+from shared.celery_app import EXECUTE, FIRINGS, MAINTENANCE, REAP, RECONCILE
+from tests.chaos.faults import fault
+from tests.chaos.faults_servers import broker
+from tests.chaos.world import World
+
+
+def a_firing(world: World, dice: Random, *statuses: str) -> str:
+    found = world.rows("select id from firings where status = any(%s) limit 200", list(statuses))
+    return str(dice.choice(found)[0] if found else uuid4())
+
+
+@fault
+def messages_lost(world: World, dice: Random) -> None:
+    with broker(world) as client:
+        client.delete(FIRINGS, MAINTENANCE)
+
+
+@fault
+def messages_doubled(world: World, dice: Random) -> None:
+    with broker(world) as client:
+        for queue in (FIRINGS, MAINTENANCE):
+            for message in client.lrange(queue, 0, 20):
+                client.lpush(queue, *[message] * 5)
+
+
+@fault
+def hints_repeated(world: World, dice: Random) -> None:
+    """Of firings that wait and of firings that run, all at once."""
+    asked = [(a_firing(world, dice, "queued", "running"), "again") for _ in range(5)]
+    celery_app.publish_firings(world.admission.app, asked * 5)
+
+
+@fault
+def hints_too_late(world: World, dice: Random) -> None:
+    """A day late: their firings have ended, or never were."""
+    asked = [(a_firing(world, dice, "completed", "failed", "cancelled"), "late") for _ in range(5)]
+    celery_app.publish_firings(world.admission.app, [*asked, (str(uuid4()), "never was")])
+
+
+@fault
+def sweeps_piled_up(world: World, dice: Random) -> None:
+    """A backlog of maintenance, which may judge no faster."""
+    for task in (REAP, RECONCILE) * 20:
+        celery_app.publish_maintenance(world.admission.app, task)
+
+
+@fault
+def messages_malformed(world: World, dice: Random) -> None:
+    """Of the kinds that a worker survives."""
+    bodies = [
+        envelope(b"[[" + b"[" * 200, EXECUTE),
+        envelope(json.dumps([["not a uuid"], {}, {}]).encode(), EXECUTE),
+        envelope(json.dumps([[], {}, {}]).encode(), EXECUTE),
+        envelope(json.dumps([[str(uuid4())], {"more": 1}, {}]).encode(), EXECUTE),
+        envelope(json.dumps([[None], {}, {}]).encode(), EXECUTE),
+        envelope(json.dumps([[str(uuid4())], {}, {}]).encode(), "no.such.task"),
+        envelope(b"\xff\xfe\0", EXECUTE),
+        envelope(json.dumps([[str(uuid4())], {}, {}]).encode(), EXECUTE, **{"content-type": "application/x-python"}),
+    ]
+    with broker(world) as client:
+        client.lpush(FIRINGS, *dice.sample(bodies, len(bodies)))
+
+
+@fault
+def message_deadly(world: World, dice: Random) -> None:
+    """One that ends a worker: it is gone with it, and the supervisor starts the next."""
+    with broker(world) as client:
+        client.rpush(FIRINGS, dice.choice([b"{not json", b"null", b"[1, 2"]))
+
+
+def envelope(body: bytes, task: str, **over: Any) -> str:
+    """A message as kombu writes it."""
+    unique = str(uuid4())
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"lang": "py", "task": task, "id": unique, "root_id": unique, "retries": 0, "eta": None},
+            "properties": {
+                "correlation_id": unique,
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": FIRINGS, "routing_key": FIRINGS},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": unique,
+            },
+            **over,
+        }
+    )

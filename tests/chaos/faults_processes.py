@@ -1,0 +1,167 @@
+"""Faults of processes: killed, stopped and continued, deployed, left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from random import Random
+from signal import SIGKILL, SIGTERM
+
+from shared.clock import boottime
+from shared.settings import read
+from tests.chaos.faults import fault
+from tests.chaos.load import WITNESS
+from tests.chaos.members import Member, signal_to
+from tests.chaos.world import Frozen, World
+from tests.proc import Process
+
+SHORT_S = (0.2, 0.6)
+# Longer than a lease, its grace and two sweeps.
+LONG_S = (2.8, 4.0)
+
+
+def one_of(dice: Random, found: list[Process]) -> list[Process]:
+    return [dice.choice(found)] if found else []
+
+
+def busiest(dice: Random, members: list[Member]) -> Member:
+    """One that has payloads, if there is one."""
+    return dice.choice([it for it in members if it.payloads()] or members)
+
+
+@fault
+def worker_killed(world: World, dice: Random) -> None:
+    busiest(dice, world.workers).send(SIGKILL)
+
+
+@fault
+def every_worker_killed(world: World, dice: Random) -> None:
+    for it in world.workers:
+        it.send(SIGKILL)
+
+
+@fault
+def child_killed(world: World, dice: Random) -> None:
+    for it in one_of(dice, busiest(dice, world.workers).children()):
+        signal_to(it.pid, SIGKILL)
+
+
+@fault
+def guard_killed(world: World, dice: Random) -> None:
+    for it in one_of(dice, busiest(dice, world.workers).guards()):
+        signal_to(it.pid, SIGKILL)
+
+
+@fault
+def idle_guard_killed(world: World, dice: Random) -> None:
+    for it in one_of(dice, dice.choice(world.workers).guards(busy=False)):
+        signal_to(it.pid, SIGKILL)
+
+
+@fault
+def payload_killed(world: World, dice: Random) -> None:
+    for it in one_of(dice, busiest(dice, world.workers).payloads()):
+        signal_to(it.pid, SIGKILL)
+
+
+@fault
+def beat_killed(world: World, dice: Random) -> None:
+    dice.choice(world.beats).send(SIGKILL)
+
+
+@fault
+def both_beats_killed(world: World, dice: Random) -> None:
+    for it in world.beats:
+        it.send(SIGKILL)
+
+
+@fault
+def worker_stopped_briefly(world: World, dice: Random) -> float:
+    return world.freeze([busiest(dice, world.workers).pid], dice.uniform(*SHORT_S))
+
+
+@fault
+def worker_stopped(world: World, dice: Random) -> float:
+    return world.freeze([busiest(dice, world.workers).pid], dice.uniform(*LONG_S))
+
+
+@fault
+def worker_and_children_stopped(world: World, dice: Random) -> float:
+    """All but its guards, who must do what their worker cannot."""
+    chosen = busiest(dice, world.workers)
+    return world.freeze([chosen.pid, *(it.pid for it in chosen.children())], dice.uniform(*LONG_S))
+
+
+@fault
+def machine_paused(world: World, dice: Random) -> float:
+    """A whole worker with guards and payloads, as a hypervisor would; nobody can end those meanwhile."""
+    chosen = busiest(dice, world.workers)
+    since, pids = boottime(), [chosen.pid, *(it.pid for it in chosen.below())]
+    until = world.freeze(pids, dice.uniform(*LONG_S))
+    world.frozen.append(Frozen(frozenset(pids), since, until))
+    return until
+
+
+@fault
+def child_stopped(world: World, dice: Random) -> float:
+    found = one_of(dice, busiest(dice, world.workers).children())
+    return world.freeze([it.pid for it in found], dice.uniform(*LONG_S))
+
+
+@fault
+def guard_stopped(world: World, dice: Random) -> float:
+    """The keeper must find it silent, and end its payload."""
+    found = one_of(dice, busiest(dice, world.workers).guards())
+    return world.freeze([it.pid for it in found], dice.uniform(*LONG_S))
+
+
+@fault
+def payload_stopped(world: World, dice: Random) -> float:
+    found = one_of(dice, busiest(dice, world.workers).payloads())
+    return world.freeze([it.pid for it in found], dice.uniform(*SHORT_S))
+
+
+@fault
+def beat_stopped(world: World, dice: Random) -> float:
+    return world.freeze([dice.choice(world.beats).pid], dice.uniform(*LONG_S))
+
+
+@fault
+def worker_deployed(world: World, dice: Random) -> None:
+    busiest(dice, world.workers).send(SIGTERM)
+
+
+@fault
+def every_worker_deployed(world: World, dice: Random) -> None:
+    for it in world.workers:
+        it.send(SIGTERM)
+
+
+@fault
+def beat_deployed(world: World, dice: Random) -> None:
+    dice.choice(world.beats).send(SIGTERM)
+
+
+@fault
+def stray_left(world: World, dice: Random) -> None:
+    """A payload without a guard, as a crash of everything above it would leave it; the next worker ends it."""
+    token, firing = "0", "00000000-0000-0000-0000-000000000000"
+    mark = {"SLOTBEAT_INSTALLATION": str(world.installation), "SLOTBEAT_TOKEN": token, "SLOTBEAT_FIRING_ID": firing}
+    subprocess.Popen(
+        [sys.executable, "-I", "-S", str(WITNESS), os.devnull, "deaf"],
+        env=mark,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    dice.choice(world.workers).send(SIGKILL)
+
+
+@fault
+def machine_lost(world: World, dice: Random) -> float:
+    """A worker with all that is below it, at once."""
+    chosen = busiest(dice, world.workers)
+    chosen.send(signal.SIGSTOP)  # else its parts would see each other die
+    for it in chosen.below():
+        signal_to(it.pid, SIGKILL)
+    chosen.send(SIGKILL)
+    return boottime() + read().lease_seconds

@@ -1,0 +1,111 @@
+"""The chaos run: load, faults by plan, quiet, judgement."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from console.deeds import pausing
+from console.deeds.settings import write as write_setting
+from shared.settings import read
+from tests.chaos import checks, testimony
+from tests.chaos.faults import Deed, Injected, every_kind, inject, plan
+from tests.chaos.faults_people import ACTOR, repair
+from tests.chaos.load import FLEET_CAP, Load, furnish
+from tests.chaos.world import World, a_world, running, wait_until
+
+QUIET_WITHIN_S = 60
+AGREES_WITHIN_S = 15
+
+
+@dataclass
+class Result:
+    """Everything that a run came to."""
+
+    seed: int
+    injected: list[Injected]
+    told: testimony.Testimony
+    load: Load
+    violations: dict[str, list[str]] = field(default_factory=dict)
+    quiet_after_s: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not any(self.violations.values())
+
+
+@contextmanager
+def chaos(folder: Path, seconds: float, seed: int, only: Sequence[str] = ()) -> Iterator[tuple[World, Result]]:
+    """A whole run; inside the block its servers still answer, for the report."""
+    kinds = every_kind(only)
+    with a_world(folder) as world:
+        furnish(world)
+        load = Load(world, f"{seed}/load")
+        with running(world) as supervisor:
+            load.start()
+            injected = trouble(world, kinds, seconds, seed)
+            load.stop()
+            quiet_after_s, stuck = come_to_rest(world)
+            told = testimony.read(world)
+            supervisor.stop()
+            unstopped = [f"{it.name} did not stop in time" for it in world.members if not it.stop()]
+        result = Result(seed, injected, told, load, quiet_after_s=quiet_after_s)
+        result.violations = judge(world, result, [*stuck, *unstopped])
+        yield world, result
+
+
+def trouble(world: World, kinds: Mapping[str, Deed], seconds: float, seed: int) -> list[Injected]:
+    injected: list[Injected] = []
+    until = time.monotonic() + seconds
+    for planned in plan(seed, list(kinds)):
+        time.sleep(planned.pause_s)
+        if time.monotonic() > until:
+            return injected
+        injected.append(inject(world, planned, kinds[planned.kind]))
+        it = injected[-1]
+        print(f"{it.since:10.1f}  {it.kind}{'' if it.done else ' (refused)'}", flush=True)
+    raise AssertionError("a plan has no end")
+
+
+def come_to_rest(world: World) -> tuple[float, list[str]]:
+    """Everything healed, then nothing to do any more: how long that took, and what did not come to an end."""
+    world.calm()
+    began = time.monotonic()
+    wait_until(lambda: heal(world), QUIET_WITHIN_S, every_s=0.5)
+    open_ones = "select id, title, status, not_before from firings where finished_at is null"
+    wait_until(lambda: not world.rows(open_ones), QUIET_WITHIN_S)
+    stuck = [f"never ended: {it}" for it in world.rows(open_ones)]
+    quiet_after_s = time.monotonic() - began
+    wait_until(lambda: not checks.disagreements(world), AGREES_WITHIN_S)
+    return quiet_after_s, [*stuck, *checks.disagreements(world)]
+
+
+def heal(world: World) -> bool:
+    """What people broke, people mend: caps, pauses, broken rows, the reaper's switch."""
+    world.set_cap("fleet", FLEET_CAP)
+    if not read(table=dict(world.rows("select key, value from settings"))).reaper_enabled:
+        write_setting(world.admission, "reaper_enabled", True, ACTOR)
+    for (schedule,) in world.rows("select id from schedules where status = 'paused' and paused_by = %s", ACTOR):
+        pausing.resume(world.admission, schedule, ACTOR)
+    for (schedule,) in world.rows("select id from schedules where status = 'paused'"):
+        repair(world, schedule)
+    return True
+
+
+def judge(world: World, result: Result, found: list[str]) -> dict[str, list[str]]:
+    left: list[str] = []
+    wait_until(lambda: not checks.marked(world), 3)
+    left += checks.marked(world)
+    return {
+        "stuck": found,
+        "rows": list(checks.broken_rows(world)),
+        "lost": list(checks.lost(world, result.load)),
+        "executed": list(testimony.violations(world, result.told)),
+        "left behind": left,
+    }
+
+
+def any_seed() -> int:
+    return random.SystemRandom().randrange(1_000_000)
