@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from shared.events import event
 
+DEFAULT_NAMESPACE = "slotbeat"
+
 Source = Literal["environment", "table", "default"]
 
 
@@ -38,9 +40,7 @@ class Settings:
     shutdown_grace_s: float = knob(20.0, "how long a stopping worker lets its payloads run on")
     pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")
     pressure_max_delay_s: int = knob(900, "how long they are put off at most")
-    tick_batch: int = knob(
-        2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000
-    )
+    tick_batch: int = knob(2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)
     failure_streak_limit: int = knob(3, "failures in a row that pause a schedule", low=1, high=1000)
     breach_streak_limit: int = knob(5, "turn breaches in a row that pause a schedule", low=1, high=1000)
     keep_metrics_days: int = knob(30, "how long firing metrics are kept", low=1)
@@ -182,5 +182,5 @@ def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
         environ["DATABASE_URL"],
         redis_url,
         environ.get("CELERY_BROKER_URL") or redis_url,
-        environ.get("SLOTBEAT_NAMESPACE") or "slotbeat",
+        environ.get("SLOTBEAT_NAMESPACE") or DEFAULT_NAMESPACE,
     )
