@@ -8,10 +8,10 @@ JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test chaos check clean lock
+.PHONY: help setup up down test chaos chaos-controls check clean lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## .venv with the locked packages (the others do this themselves)
 	@sh .ci/setup "$(PYTHON)"
@@ -27,6 +27,9 @@ test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for 
 
 chaos: setup ## faults at random under load (CHAOS_SECONDS, default 600; CHAOS_SEED for the same plan again)
 	@exec $(BIN)/python -m tests.chaos
+
+chaos-controls: setup ## copies broken on purpose, which the chaos run must turn red (seven minutes)
+	@exec $(BIN)/python -m tests.chaos.controls
 
 check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/ruff format --check --quiet

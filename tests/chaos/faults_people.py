@@ -1,12 +1,18 @@
 """What people do while all that happens: caps, pauses, edits, cancels, storms of requests, mistakes."""
 
 from random import Random
+from typing import Any
 from uuid import UUID
+
+from uuid_utils.compat import uuid7
 
 from console.deeds import firings, pausing, schedules
 from console.deeds.settings import write as write_setting
+from shared.answers import Waiter
+from shared.store import firings as rows
+from shared.store import limits
 from tests.chaos.faults import fault
-from tests.chaos.load import FLEET_CAP, LANE, NEVER_OF_ITSELF, ask
+from tests.chaos.load import FLEET_CAP, LANE, NEVER_OF_ITSELF, ask, wish
 from tests.chaos.world import World
 
 ACTOR = "chaos"
@@ -55,6 +61,38 @@ def workspace_cap_set_and_removed(world: World, dice: Random) -> float:
 def lane_cap_removed_and_set(world: World, dice: Random) -> float:
     world.set_cap(f"lane:{LANE}", None)
     return back_to(world, f"lane:{LANE}", 1 + dice.randrange(2), dice)
+
+
+@fault
+def caller_died_after_its_cap(world: World, dice: Random) -> None:
+    """The row is written, the gate was never told."""
+    key, cap = f"workspace:{world.workspaces[0]}", dice.randint(1, 3)
+    world.caps.may_be(key, cap)
+    with world.database.transaction() as connection:
+        limits.set_cap(connection, key, cap, ACTOR)
+    world.caps.is_now(key, cap)
+
+
+@fault
+def caller_died_after_its_reservation(world: World, dice: Random) -> None:
+    """A slot in the gate for a firing that is no row."""
+    waiter = Waiter(uuid7(), world.workspaces[1], None, 1, 5, False, "of nobody")
+    world.admission.ask(lambda gate: gate.reserve(waiter))
+
+
+@fault
+def caller_died_after_its_row(world: World, dice: Random) -> None:
+    """A firing that is queued and was never put in line."""
+    over: dict[str, Any] = {
+        "id": uuid7(),
+        "schedule_id": None,
+        "source": "adhoc",
+        "forced": False,
+        "schedule_revision": None,
+    }
+    made = rows.ByHand(**wish(world, "quick", 1), **over)
+    connection = world.database.connection()
+    rows.add_by_hand(connection, made, rows.next_line_no(connection))
 
 
 @fault

@@ -118,7 +118,12 @@ class Load(threading.Thread):
 
 def ask(world: World, kind: str, *, queue: bool = False, forced: bool = False, where: int = 1) -> UUID:
     """An ad-hoc firing, as the API makes it."""
-    values = {
+    how = deeds.How(forced=forced, queue=queue, actor="chaos")
+    return deeds.ad_hoc(world.admission, wish(world, kind, where), how)
+
+
+def wish(world: World, kind: str, where: int) -> dict[str, Any]:
+    return {
         "workspace_id": world.workspaces[where],
         "title": f"by hand: {kind}",
         "prompt": "",
@@ -130,5 +135,3 @@ def ask(world: World, kind: str, *, queue: bool = False, forced: bool = False, w
         "max_attempts": 2,
         "retry_backoff_s": 0,
     }
-    how = deeds.How(forced=forced, queue=queue, actor="chaos")
-    return deeds.ad_hoc(world.admission, values, how)
