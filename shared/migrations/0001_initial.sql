@@ -160,6 +160,7 @@ create table firings (
   interrupted_count  smallint not null default 0 check (interrupted_count >= 0),
   schedule_revision  bigint,
   check (attempt_count <= max_attempts),
+  check (status <> 'queued' or attempt_count < max_attempts),
   check ((status in ('completed', 'failed', 'cancelled')) = (finished_at is not null)),
   check (status <> 'running' or token is not null),
   check (status <> 'failed' or failure_reason is not null)

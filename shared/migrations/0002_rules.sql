@@ -17,8 +17,18 @@ begin
   if new.status = 'running' and old.status = 'queued' and new.token is not distinct from old.token then
     raise exception 'firing %: a run needs a new token', old.id using errcode = 'check_violation';
   end if;
-  if (new.id, new.schedule_id, new.nominal_at, new.line_no, new.source)
-     is distinct from (old.id, old.schedule_id, old.nominal_at, old.line_no, old.source) then
+  -- One attempt more with each run; one less only where a run was given back uncharged.
+  if new.attempt_count - old.attempt_count <> (case
+       when old.status = 'queued' and new.status = 'running' then 1
+       when old.status = 'running' and new.status = 'queued' then least(0, new.attempt_count - old.attempt_count)
+       else 0 end) or new.attempt_count < old.attempt_count - 1 then
+    raise exception 'firing %: % attempts cannot follow %', old.id, new.attempt_count, old.attempt_count
+      using errcode = 'check_violation';
+  end if;
+  -- Workspace, lane and priority too: slots and the line were taken under them.
+  if (new.id, new.schedule_id, new.nominal_at, new.line_no, new.source, new.workspace_id, new.lane, new.priority)
+     is distinct from
+     (old.id, old.schedule_id, old.nominal_at, old.line_no, old.source, old.workspace_id, old.lane, old.priority) then
     raise exception 'firing %: what it is cannot change', old.id using errcode = 'check_violation';
   end if;
   return new;
@@ -28,10 +38,18 @@ create trigger firing_moves_lawfully before update on firings
 
 create function firing_is_born_queued() returns trigger language plpgsql as $$
 begin
-  raise exception 'firing %: a firing is born queued, not %', new.id, new.status using errcode = 'check_violation';
+  raise exception 'firing %: a firing is born queued, never run before', new.id using errcode = 'check_violation';
 end $$;
 create trigger firing_is_born_queued before insert on firings
-  for each row when (new.status <> 'queued') execute function firing_is_born_queued();
+  for each row when (new.status <> 'queued' or new.token is not null or new.attempt_count <> 0)
+  execute function firing_is_born_queued();
+
+create function unfinished_firing_stays() returns trigger language plpgsql as $$
+begin
+  raise exception 'firing % is % and cannot be deleted', old.id, old.status using errcode = 'check_violation';
+end $$;
+create trigger unfinished_firing_stays before delete on firings
+  for each row when (old.status in ('queued', 'running')) execute function unfinished_firing_stays();
 
 create function attempt_moves_lawfully() returns trigger language plpgsql as $$
 begin
@@ -47,6 +65,37 @@ begin
 end $$;
 create trigger attempt_moves_lawfully before update on attempts
   for each row execute function attempt_moves_lawfully();
+
+create function attempt_is_born_live() returns trigger language plpgsql as $$
+begin
+  raise exception 'attempt %: an attempt is born live', new.token using errcode = 'check_violation';
+end $$;
+create trigger attempt_is_born_live before insert on attempts
+  for each row when (new.ended_at is not null) execute function attempt_is_born_live();
+
+create function live_attempt_stays() returns trigger language plpgsql as $$
+begin
+  raise exception 'attempt % is live and cannot be deleted', old.token using errcode = 'check_violation';
+end $$;
+create trigger live_attempt_stays before delete on attempts
+  for each row when (old.ended_at is null) execute function live_attempt_stays();
+
+-- A live attempt and its running firing begin and end in one transaction. Checked at commit.
+create function attempt_fits_its_firing() returns trigger language plpgsql as $$
+begin
+  if (select a.ended_at is null from attempts a where a.id = new.id) is distinct from
+     (select f.status = 'running' and f.token = new.token from firings f where f.id = new.firing_id)
+     and exists (select from attempts a where a.id = new.id) then
+    raise exception 'attempt %: it lives while its firing runs by its token, no longer and no shorter', new.token
+      using errcode = 'check_violation';
+  end if;
+  return null;
+end $$;
+create constraint trigger attempt_begins_with_its_firing after insert on attempts
+  deferrable initially deferred for each row execute function attempt_fits_its_firing();
+create constraint trigger attempt_ends_with_its_firing after update of ended_at on attempts
+  deferrable initially deferred for each row when (old.ended_at is null and new.ended_at is not null)
+  execute function attempt_fits_its_firing();
 
 -- The limits a firing runs under, of those that exist.
 create function limit_keys(of_workspace uuid, of_lane text) returns setof text language sql stable as $$
@@ -121,8 +170,9 @@ begin
   select * into s from slots where limit_key = new.limit_key and number = new.number;
   if found and s.token is not null
      and not exists (select from firings f join attempts a on a.firing_id = f.id
-                      where a.token = s.token and f.token = s.token and f.status = 'running') then
-    raise exception 'slot %/% is held by token %, which does not run', s.limit_key, s.number, s.token
+                      where a.token = s.token and f.token = s.token and f.status = 'running'
+                        and s.limit_key in (select limit_keys(f.workspace_id, f.lane))) then
+    raise exception 'slot %/% is held by token %, which does not run under it', s.limit_key, s.number, s.token
       using errcode = 'check_violation';
   end if;
   return null;
@@ -145,6 +195,43 @@ create constraint trigger held_slot_is_not_lost after update or delete on slots
   deferrable initially deferred for each row when (old.token is not null)
   execute function held_slot_is_not_lost();
 create index firings_by_token on firings (token) where status = 'running';
+
+create function slot_stays_what_it_is() returns trigger language plpgsql as $$
+begin
+  raise exception 'slot %/%: what it is cannot change', old.limit_key, old.number using errcode = 'check_violation';
+end $$;
+create trigger slot_stays_what_it_is before update on slots
+  for each row when ((old.limit_key, old.number, old.forced) is distinct from (new.limit_key, new.number, new.forced))
+  execute function slot_stays_what_it_is();
+
+-- A limit has as many slot rows as its cap, and those that a lowered cap still owes; forced ones come on top.
+-- Checked at commit, once a limit however many rows came or went: they are counted when all are there.
+create function limit_has_the_slots_of_its_cap() returns trigger language plpgsql as $$
+declare
+  k text;
+  l limits;
+begin
+  if tg_table_name = 'limits' then k := new.key;
+  elsif tg_op = 'DELETE' then k := old.limit_key;
+  else k := new.limit_key;
+  end if;
+  if current_setting('slotbeat.counted', true) is not distinct from k then
+    return null;
+  end if;
+  perform set_config('slotbeat.counted', k, true);
+  select * into l from limits where key = k;
+  if found and l.cap + l.surplus <> (select count(*) from slots where limit_key = k and not forced) then
+    raise exception 'limit % has not the slots of its cap (% and % to give back)', k, l.cap, l.surplus
+      using errcode = 'check_violation';
+  end if;
+  return null;
+end $$;
+create constraint trigger cap_fits_slots after insert or update of cap, surplus on limits
+  deferrable initially deferred for each row execute function limit_has_the_slots_of_its_cap();
+create constraint trigger new_slot_fits_cap after insert on slots
+  deferrable initially deferred for each row when (not new.forced) execute function limit_has_the_slots_of_its_cap();
+create constraint trigger gone_slot_fits_cap after delete on slots
+  deferrable initially deferred for each row when (not old.forced) execute function limit_has_the_slots_of_its_cap();
 
 -- next_run_at only moves forward, except by an edit (which raises the revision).
 create function schedule_moves_forward() returns trigger language plpgsql as $$

@@ -40,7 +40,7 @@ begin
   perform pg_advisory_xact_lock_shared(7301);
   select * into a from attempts where request_id = request;
   if found then
-    answer := case when a.ended_at is null then 'claimed' else 'gone' end;
+    answer := case when a.ended_at is null and a.firing_id = asked then 'claimed' else 'gone' end;
     token := a.token; number := a.number;
     heartbeat_expires_at := a.heartbeat_expires_at; run_expires_at := a.run_expires_at;
     return;

@@ -1,0 +1,125 @@
+"""The claim in Postgres: all or nothing, once, under the epoch that stands."""
+
+from uuid import uuid4
+
+import pytest
+
+from shared.store.attempts import Attempt, Refused
+from shared.store.invariants import broken
+from tests.store.rows import Rows
+
+
+@pytest.mark.parametrize("full", ["fleet", "workspace", "lane"])
+def test_a_claim_takes_a_slot_under_every_limit_or_none(rows: Rows, full: str) -> None:
+    keys = {"fleet": "fleet", "workspace": f"workspace:{rows.workspace}", "lane": "lane:x"}
+    for name, key in keys.items():
+        rows.cap(key, 1 if name == full else 2)
+    rows.running(lane="x")
+
+    answer = rows.claim(rows.firing(lane="x"))
+
+    assert answer == Refused("full", keys[full])
+    assert [rows.slots(key)[1] for key in keys.values()] == [1, 1, 1]
+    assert rows.one("select status from firings order by line_no desc limit 1") == "queued"
+
+
+def test_a_second_request_for_a_firing_is_refused(rows: Rows) -> None:
+    firing = rows.firing()
+
+    first, second = rows.claim(firing), rows.claim(firing)
+
+    assert isinstance(first, Attempt)
+    assert second == Refused("gone", None)
+    assert rows.slots("fleet") == (2, 1, 0, 0)
+
+
+def test_a_request_asked_again_gets_the_same_answer(rows: Rows) -> None:
+    firing, request = rows.firing(), uuid4()
+
+    first, again = rows.claim(firing, request), rows.claim(firing, request)
+
+    assert (again.token, again.number, again.request_id) == (first.token, first.number, first.request_id)
+    assert rows.one("select count(*) from attempts") == 1
+
+
+def test_a_request_whose_attempt_has_ended_is_gone(rows: Rows) -> None:
+    firing, request = rows.firing(max_attempts=2), uuid4()
+    first = rows.claim(firing, request)
+    rows.settle(first.token, "queued")
+
+    again = rows.claim(firing, request)
+
+    assert again == Refused("gone", None)
+    assert rows.one("select status from firings") == "queued"
+
+
+def test_a_request_is_never_answered_for_another_firing(rows: Rows) -> None:
+    request = uuid4()
+    rows.claim(rows.firing(), request)
+
+    assert rows.claim(rows.firing(), request) == Refused("gone", None)
+
+
+@pytest.mark.parametrize("known", [-1, 1, 10])
+def test_a_claim_under_another_epoch_is_stale_and_changes_nothing(rows: Rows, known: int) -> None:
+    answer = rows.claim(rows.firing(), known=known)
+
+    assert answer == Refused("stale", None)
+    assert rows.slots("fleet") == (2, 0, 0, 0)
+
+
+def test_a_firing_whose_time_has_not_come_is_held(rows: Rows) -> None:
+    firing = rows.firing()
+    rows.sql.execute("update firings set not_before = now() + interval '1 s'")
+
+    assert rows.claim(firing) == Refused("held", None)
+
+
+@pytest.mark.parametrize("status", ["paused", "offline", "removed", "provisioning"])
+def test_a_firing_of_a_workspace_that_is_not_fit_is_held(rows: Rows, status: str) -> None:
+    firing = rows.firing()
+    rows.sql.execute("update workspaces set status = %s", [status])
+
+    assert rows.claim(firing) == Refused("held", None)
+
+
+def test_a_schedule_without_overlap_runs_one_firing_at_a_time_but_what_people_ask_for(rows: Rows) -> None:
+    schedule = rows.schedule(overlap="queue_all")
+    first, second = (rows.firing(schedule_id=schedule, source="backfill") for _ in range(2))
+    by_hand = rows.firing(schedule_id=schedule, source="manual")
+
+    answers = [rows.claim(first), rows.claim(second), rows.claim(by_hand)]
+
+    assert isinstance(answers[0], Attempt)
+    assert answers[1] == Refused("held", None)
+    assert isinstance(answers[2], Attempt)
+
+
+def test_a_settle_by_an_old_token_changes_nothing(rows: Rows) -> None:
+    firing = rows.firing(max_attempts=2)
+    old = rows.claim(firing)
+    rows.settle(old.token, "queued")
+    new = rows.claim(firing)
+
+    late = rows.settle(old.token, "completed")
+
+    assert not late
+    assert new.token > old.token
+    assert rows.one("select status from firings") == "running"
+    assert rows.slots("fleet") == (2, 1, 0, 0)
+    assert not broken(rows.sql)
+
+
+def test_a_settle_repeated_is_not_a_second_one(rows: Rows) -> None:
+    running = rows.running()
+
+    assert [rows.settle(running.token), rows.settle(running.token)] == [True, False]
+
+
+def test_an_uncharged_requeue_gives_the_attempt_back(rows: Rows) -> None:
+    running = rows.running()
+
+    rows.settle(running.token, "queued", outcome="interrupted", charged=False)
+
+    assert rows.all("select status, attempt_count, interrupted_count from firings") == [("queued", 0, 1)]
+    assert not [it for it in broken(rows.sql) if it.invariant != 10]
