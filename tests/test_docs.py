@@ -33,6 +33,9 @@ REDIS_URL=
 #CELERY_BROKER_URL=
 # The hash tag of all keys of the gate.
 #SLOTBEAT_NAMESPACE=slotbeat
+# The server that the command line asks, and the token it shows there; default: the one of `make up`.
+#SLOTBEAT_URL=http://127.0.0.1:8000
+#SLOTBEAT_TOKEN=
 """
 
 
@@ -127,6 +130,8 @@ def test_the_example_environment_is_that_of_the_code() -> None:
 def test_the_defaults_of_the_example_are_read_back_as_the_defaults_of_the_code() -> None:
     given = dict(re.findall(r"^#(SLOTBEAT_\w+)=(.*)$", EXAMPLE.read_text("utf-8"), re.MULTILINE))
 
+    for name in ("SLOTBEAT_URL", "SLOTBEAT_TOKEN"):
+        given.pop(name)
     assert given.pop("SLOTBEAT_NAMESPACE") == settings.addresses({"DATABASE_URL": "x", "REDIS_URL": "x"}).namespace
     assert {it.source for it in settings.resolve(given, {})} == {"environment"}
     assert settings.read(given) == Settings()
