@@ -1,5 +1,6 @@
 """The application: resources, the dashboard's pages, the door before them, what they have at hand."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -20,7 +21,7 @@ from shared import settings as knobs
 from shared.admission import Admission
 
 # Each thread has a connection to Postgres; more of them wait for the same few milliseconds of work.
-_THREADS = 8
+_THREADS = 5
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemDetails, "description": words}
@@ -76,5 +77,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def from_environment() -> FastAPI:
-    """The application that the environment's addresses and settings ask for."""
+    """The application that the environment's addresses and settings ask for; it logs to standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     return make_app(knobs.addresses(), knobs.read())

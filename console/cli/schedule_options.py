@@ -1,5 +1,6 @@
 """The options of `schedule add` and `schedule edit`: one a field, named as the field is."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,7 +74,7 @@ def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:
 
 def _read(name: str) -> str:
     if name == "-":
-        return click.get_binary_stream("stdin").read().decode("utf-8", "replace")
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
         return Path(name).read_bytes().decode("utf-8", "replace")
     except OSError as error:

@@ -5,8 +5,8 @@ from uuid import UUID
 from console.deeds.gate import AWAY
 from console.problems import Problem, not_found, refused
 from shared.admission import Admission
-from shared.events import trouble
 from shared.answers import Usage
+from shared.events import trouble
 from shared.rules.names import limit_key
 from shared.rules.refused import RefusedValueError
 from shared.store import limits, workspaces
