@@ -1,5 +1,6 @@
 """Over gate and store: firings into the line, slots handed over, firings ended, the gate rebuilt."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from psycopg.errors import InsufficientPrivilege
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -189,9 +191,17 @@ class Admission:
         self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
 
     def write_own_cap(self, settings: Settings, by: str) -> None:
-        """A process that was started with the variable writes the fleet cap where it stands, once."""
-        if environment_name("max_concurrent") in os.environ and self.set_cap(limits.FLEET, settings.max_concurrent, by):
-            event("cap.written", cap=settings.max_concurrent, by=by)
+        """A process that was started with the variable writes the fleet cap where it stands, once.
+
+        Under a database role of its own a worker or beat may not: caps are people's, who go through the API.
+        """
+        if environment_name("max_concurrent") not in os.environ:
+            return
+        try:
+            if self.set_cap(limits.FLEET, settings.max_concurrent, by):
+                event("cap.written", cap=settings.max_concurrent, by=by)
+        except InsufficientPrivilege:
+            event("cap.not_written", level=logging.WARNING, cap=settings.max_concurrent, by=by)
 
     def remove_limit(self, key: str, by: str) -> bool:
         """Removes a limit, here and in the gate; False when there is none."""
