@@ -111,7 +111,7 @@ CONTROLS = (
                 "    return {}\n    settings = station.refresh()\n",
             ),
         ),
-        "messages-lost, redis-killed-with-its-data",
+        "messages-lost, caller-died",
     ),
 )
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from shared import celery_app
 from shared.celery_app import EXECUTE, FIRINGS, MAINTENANCE, REAP, RECONCILE
+from shared.clock import monotonic
 from tests.chaos.faults import fault
 from tests.chaos.faults_servers import broker
 from tests.chaos.world import World
@@ -20,8 +21,12 @@ def a_firing(world: World, dice: Random, *statuses: str) -> str:
 
 @fault
 def messages_lost(world: World, dice: Random) -> None:
+    """Taken from the queue, for a second and a half, by a worker that dies with each."""
     with broker(world) as client:
         client.delete(FIRINGS, MAINTENANCE)
+        until = monotonic() + 1.5
+        while (left := until - monotonic()) > 0:
+            client.brpop([FIRINGS], timeout=max(left, 0.05))
 
 
 @fault

@@ -1,6 +1,7 @@
 """The table at the end of a run."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 from statistics import median
 
 from shared.clock import boottime, now
@@ -27,6 +28,7 @@ def report(world: World, result: Result) -> str:
                 "payloads that moved after a pause of their machine": sum(
                     bool(it.after_a_pause) for it in told.records.values()
                 ),
+                "longest time without a settled firing, s": _longest_silence(world),
                 "answers cut": sum(it.cuts for it in world.wires.values()),
                 "restarts of members": sum(it.starts - 1 for it in world.members),
                 "deeds refused": dict(world.refused),
@@ -64,10 +66,18 @@ def _done_again(result: Result) -> int:
     return sum(it > 1 for it in done.values())
 
 
-def _recovery(world: World, result: Result) -> dict[str, object]:
+def _ends(world: World) -> list[float]:
     offset = boottime() - now().timestamp()
     rows = world.rows("select extract(epoch from ended_at)::float8 from attempts where ended_at is not null order by 1")
-    ends = [row[0] + offset for row in rows]
+    return [row[0] + offset for row in rows]
+
+
+def _longest_silence(world: World) -> float:
+    return round(max((later - earlier for earlier, later in pairwise(_ends(world))), default=0.0), 1)
+
+
+def _recovery(world: World, result: Result) -> dict[str, object]:
+    ends = _ends(world)
     took: dict[str, list[float]] = defaultdict(list)
     for fault in result.injected:
         following = next((it for it in ends if it > fault.until), None)

@@ -45,26 +45,29 @@ def chaos(folder: Path, seconds: float, seed: int, only: Sequence[str] = ()) -> 
         load = Load(world, f"{seed}/load")
         with running(world) as supervisor:
             load.start()
-            injected = trouble(world, kinds, seconds, seed)
+            injected, seen = trouble(world, kinds, seconds, seed)
             load.stop()
             quiet_after_s, stuck = come_to_rest(world)
             told = testimony.read(world)
             supervisor.stop()
             unstopped = [f"{it.name} did not stop in time" for it in world.members if not it.stop()]
         result = Result(seed, injected, told, load, quiet_after_s=quiet_after_s)
-        result.violations = judge(world, result, [*stuck, *unstopped])
+        result.violations = {"while it ran": seen, **judge(world, result, [*stuck, *unstopped])}
         yield world, result
 
 
-def trouble(world: World, kinds: Mapping[str, Deed], seconds: float, seed: int) -> list[Injected]:
+def trouble(world: World, kinds: Mapping[str, Deed], seconds: float, seed: int) -> tuple[list[Injected], list[str]]:
+    """Fault after fault; what was done, and what the rows broke at any of those moments."""
     injected: list[Injected] = []
+    seen: list[str] = []
     until = time.monotonic() + seconds
     for planned in plan(seed, list(kinds)):
         time.sleep(planned.pause_s)
         if time.monotonic() > until:
-            return injected
+            return injected, seen
         injected.append(inject(world, planned, kinds[planned.kind]))
         it = injected[-1]
+        world.tries(lambda: seen.extend(checks.broken_now(world)))
         print(f"{it.since:10.1f}  {it.kind}{'' if it.done else ' (refused)'}", flush=True)
     raise AssertionError("a plan has no end")
 
@@ -74,6 +77,8 @@ def come_to_rest(world: World) -> tuple[float, list[str]]:
     world.calm()
     began = time.monotonic()
     wait_until(lambda: heal(world), QUIET_WITHIN_S, every_s=0.5)
+    # Else every minute brings something to do; what is archived runs to its end.
+    world.write("update schedules set status = 'archived' where name like 'clockwork%%'")
     open_ones = "select id, title, status, not_before from firings where finished_at is null"
     wait_until(lambda: not world.rows(open_ones), QUIET_WITHIN_S)
     stuck = [f"never ended: {it}" for it in world.rows(open_ones)]
