@@ -13,6 +13,7 @@ from psycopg.errors import InsufficientPrivilege
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared import celery_app
@@ -91,7 +92,7 @@ class Admission:
             return
         try:
             celery_app.publish_firings(self.app, [(str(it.firing), it.title) for it in reservations])
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             trouble("publish.failed", error, reservations=len(reservations))
 
     def offer_again(self, ids: Sequence[UUID]) -> int:
@@ -166,7 +167,7 @@ class Admission:
         try:
             self.ask(lambda gate: gate.abort(firing, request, reason))
             self.app.control.broadcast("abort_firing", arguments={"firing_id": str(firing), "reason": reason})
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             trouble("abort.not_told", error, firing=firing)
 
     def withdraw(self, ids: Sequence[UUID]) -> None:

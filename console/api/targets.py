@@ -50,7 +50,7 @@ class Command(Body):
     argv: Argv
     env: dict[Annotated[str, AfterValidator(_variable)], Argument] = Field({}, max_length=1000)
     cwd: Annotated[Argument, Field(max_length=4000), AfterValidator(_folder)] | None = None
-    adapter: Literal["generic", "claude-code", "codex"] = "generic"
+    adapter: Literal["generic"] = "generic"
 
 
 # Further kinds join here, told apart by `kind`.

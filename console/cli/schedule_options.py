@@ -34,7 +34,7 @@ _CHOICES = {
     "kind": ["scheduled", "heartbeat", "once"],
     "overlap": ["skip", "queue_one", "queue_all", "replace", "allow"],
     "missed": ["latest", "all", "none"],
-    "adapter": ["generic", "claude-code", "codex"],
+    "adapter": ["generic"],
 }
 
 
