@@ -177,8 +177,11 @@ class Model:
             ms, over = self.blocks.get(limit, (0, 0))
             ms = 1000 if self.now - over > 20_000 else min(10_000, 2 * ms)
             self.blocks[limit] = (ms, self.now + ms)
-            self.blocked[limit] = self.now + ms
+            self.stop(limit, ms)
         return self.put_back(firing, request)
+
+    def stop(self, limit: str, for_ms: int) -> None:
+        self.blocked[limit] = max(self.blocked.get(limit, 0), self.now + for_ms)
 
     def withdraw(self, firings: Iterable[UUID]) -> list[UUID]:
         for firing in firings:

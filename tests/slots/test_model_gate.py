@@ -54,7 +54,7 @@ class GateMachine(RuleBasedStateMachine):
         self.model.hints = told[1] if name == "renew" else told if isinstance(told, list) else []
         foretold = getattr(self.model, name)(*given)
         assert told == foretold, f"{name}{given}: the gate answers {told}, the model {foretold}"
-        self.filled = name not in ("reserve", "claim", "abort", "seat")
+        self.filled = name not in ("reserve", "claim", "abort", "seat", "stop")
         self.last = lambda: shaped(getattr(self.gate, name)(*given))
 
     def one_of(self, which: int, *states: str) -> Known:
@@ -95,6 +95,10 @@ class GateMachine(RuleBasedStateMachine):
     def block(self, limit: str, which: int) -> None:
         it = self.one_of(which, "leased")
         self.both("block", limit, it.facts.firing, self.request_of(it, which), shaped=ids)
+
+    @rule(limit=st.sampled_from(LIMITS), span=st.sampled_from([1, 1000, 30_000]))
+    def stop(self, limit: str, span: int) -> None:
+        self.both("stop", limit, span)
 
     @rule(named=st.lists(WHICH, max_size=2))
     def withdraw(self, named: list[int]) -> None:

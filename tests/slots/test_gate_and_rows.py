@@ -1,0 +1,216 @@
+"""Gate and rows together: what survives when the gate forgets in the middle of a claim."""
+
+from uuid import uuid4
+
+import pytest
+
+from shared.admission import Full
+from shared.answers import Unseeded
+from shared.gate import Gate
+from shared.store import firings, running
+from shared.store.attempts import Attempt, Refused
+from shared.store.invariants import broken
+from tests.slots.both import LEASE_MS, Both
+
+
+def test_five_at_once_under_a_cap_of_two_run_in_line_order(both: Both) -> None:
+    line = [both.offered() for _ in range(5)]
+    order: list[int] = []
+
+    while waiting := [it for it, state in zip(line, both.states(*line), strict=True) if state]:
+        reserved = [it for it in waiting if both.states(it) == ["reserved"]]
+        assert len(reserved) <= 2
+        claimed = [both.claim(it) for it in reserved]
+        order += [line.index(it.firing_id) for it in claimed]
+        assert both.rows.slots("fleet")[1] == len(claimed)
+        assert all(both.settle(it) for it in claimed)
+
+    assert order == [0, 1, 2, 3, 4]
+    assert both.agree()
+    assert not broken(both.rows.sql)
+
+
+@pytest.mark.parametrize("flushed_before", ["gate", "rows", "second", "settle", "release"])
+def test_a_gate_that_forgets_at_any_step_of_a_claim_lets_no_more_run_than_the_cap(
+    both: Both, flushed_before: str
+) -> None:
+    both.admission.set_cap("fleet", 1, "me")
+    first, second = both.offered(), both.offered()
+    request, flush = uuid4(), both.admission.gate.redis.flushdb
+    steps = {
+        "gate": lambda: both.gate_claims(first, request),
+        "rows": lambda: both.rows.claim(first, request, both.admission.gate.epoch),
+        "second": lambda: both.claim(second),
+        "settle": lambda: both.rows.one("select count(*) from firings where status = 'running'"),
+        "release": lambda: both.admission.ask(lambda gate: gate.release(first, request)),
+    }
+
+    for name, step in steps.items():
+        if name == flushed_before:
+            flush()
+        step()
+
+        assert both.rows.one("select count(*) from firings where status = 'running'") <= 1
+        assert not broken(both.rows.sql)
+
+
+def test_a_claim_of_before_a_rebuild_cannot_commit_after_it(both: Both) -> None:
+    both.admission.set_cap("fleet", 1, "me")
+    first, second = both.offered(), both.offered()
+    request, believed = uuid4(), both.admission.gate.epoch
+    assert both.gate_claims(first, request) == "LEASED"
+
+    both.admission.gate.redis.flushdb()
+    both.admission.make_whole()
+    both.worker_signs()
+    late = both.rows.claim(first, request, believed)
+    then = [both.claim(first), both.claim(second)]
+
+    assert late == Refused("stale", None)
+    assert isinstance(then[0], Attempt)
+    assert then[1] == "WAITING"
+    assert both.agree()
+
+
+def test_slot_rows_say_no_where_a_gate_lets_too_many_in(both: Both) -> None:
+    both.admission.set_cap("fleet", 1, "me")
+    first, second = both.offered(), both.offered()
+    running_one = both.claim(first)
+    assert isinstance(running_one, Attempt)
+    both.admission.gate.set_cap("fleet", 5)
+
+    answer = both.claim(second)
+
+    assert answer == Refused("full", "fleet")
+    assert not broken(both.rows.sql)
+
+
+def test_a_firing_that_runs_keeps_its_slot_in_a_rebuilt_gate(both: Both) -> None:
+    first, waiting = both.offered(), [both.offered() for _ in range(3)]
+    attempt = both.claim(first)
+
+    both.admission.gate.redis.flushdb()
+    both.worker_signs()
+
+    assert both.states(first) == ["leased"]
+    assert both.states(*waiting) == ["reserved", "waiting", "waiting"]
+    assert both.settle(attempt)
+    assert both.states(first, *waiting) == ["", "reserved", "reserved", "waiting"]
+
+
+def test_every_rebuild_has_an_epoch_above_all_before_it(both: Both) -> None:
+    epochs = [both.admission.gate.epoch]
+
+    for _ in range(3):
+        both.admission.gate.redis.flushdb()
+        both.admission.fill()
+        epochs.append(both.admission.gate.epoch)
+
+    assert epochs == sorted(set(epochs))
+    assert both.rows.one("select number from epoch") == epochs[-1] == both.admission.gate.current_epoch()
+
+
+def test_a_rebuild_leaves_no_key_of_an_epoch_before_it(both: Both) -> None:
+    both.offered()
+    client = both.admission.gate.redis
+    client.delete("{slotbeat}:epoch")
+
+    both.admission.fill()
+
+    number = both.admission.gate.epoch
+    assert {name.decode().split(":")[1] for name in client.scan_iter("{slotbeat}:[0-9]*")} == {str(number)}
+
+
+def test_a_replica_that_took_over_with_the_same_epoch_is_rebuilt(both: Both) -> None:
+    before = both.admission.gate.epoch
+    both.rows.sql.execute("update epoch set redis_run_id = 'another'")
+
+    both.admission.make_whole()
+
+    assert both.admission.gate.epoch == before + 1
+
+
+def test_two_who_see_the_gate_empty_rebuild_it_once(both: Both) -> None:
+    before = both.admission.gate.epoch
+    both.admission.gate.redis.flushdb()
+    both.admission.make_whole()
+
+    both.admission.gate.epoch = before
+    both.admission.make_whole()
+
+    assert both.admission.gate.epoch == before + 1
+
+
+def test_a_run_now_that_finds_no_room_leaves_nothing_behind(both: Both) -> None:
+    assert [both.run_now(), both.run_now()] == [None, None]
+
+    told = both.run_now()
+
+    assert told == Full("fleet", False)
+    assert both.rows.one("select count(*) from firings") == 2
+    assert len(list(both.admission.gate.members())) == 2
+
+
+def test_a_forced_run_goes_past_a_full_cap_and_counts_while_it_runs(both: Both) -> None:
+    both.admission.set_cap("fleet", 1, "me")
+    running_one = both.claim(both.offered())
+    assert both.run_now(forced=True) is None
+    forced = both.claim(both.rows.one("select id from firings where forced"))
+
+    over = both.rows.slots("fleet")
+    waiting = both.offered()
+    both.settle(running_one)
+    still = both.states(waiting)
+    both.settle(forced)
+
+    assert over == (2, 2, 1, 0)
+    assert still == ["waiting"]
+    assert both.states(waiting) == ["reserved"]
+    assert not broken(both.rows.sql)
+
+
+def test_a_cap_of_zero_drains_and_raising_it_fills_at_once(both: Both) -> None:
+    both.admission.set_cap("fleet", 0, "me")
+    line = [both.offered() for _ in range(3)]
+    assert both.run_now(forced=True) == Full("fleet", True)
+    assert both.states(*line) == ["waiting"] * 3
+
+    both.admission.set_cap("fleet", 2, "me")
+
+    assert both.states(*line) == ["reserved", "reserved", "waiting"]
+
+
+def test_what_the_gate_forgot_is_seated_once(both: Both) -> None:
+    first = both.offered()
+    attempt = both.claim(first)
+    both.admission.ask(lambda gate: gate.release(first, attempt.request_id))
+
+    seated = [both.admission.seat(running.running(both.rows.sql)) for _ in range(2)]
+
+    assert seated == [1, 0]
+    assert both.states(first) == ["leased"]
+    assert both.agree()
+
+
+def test_a_cancelled_waiter_leaves_line_and_rows(both: Both) -> None:
+    line = [both.offered() for _ in range(3)]
+
+    with both.rows.sql.transaction():
+        told = firings.cancel_queued(both.rows.sql, line[0], "cancelled")
+    both.admission.withdraw([line[0]])
+
+    assert told
+    assert both.states(*line) == ["", "reserved", "reserved"]
+    assert not broken(both.rows.sql)
+
+
+def test_a_caller_with_an_old_epoch_changes_nothing_and_is_healed(both: Both) -> None:
+    firing = both.offered()
+    gate = both.admission.gate
+    stale = Gate(gate.redis, gate.namespace, gate.start_lease_ms, gate.epoch - 1)
+
+    with pytest.raises(Unseeded):
+        stale.claim(firing, uuid4(), "w1", LEASE_MS)
+    gate.epoch -= 1
+
+    assert isinstance(both.claim(firing), Attempt)

@@ -1,0 +1,141 @@
+"""Who is next: the line within a workspace, turns between workspaces, lanes whose slots nobody may waste."""
+
+from typing import Any
+
+from shared.answers import Waiter
+from shared.gate import Gate
+from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, waiter
+
+ONE = REQUESTS[0]
+
+
+def started(gate: Gate, *waiters: Waiter) -> list[int]:
+    """Offers all at once, then starts and ends them one after the other; the line numbers in that order."""
+    by_id = {it.firing: it.line_no for it in waiters}
+    made, order = gate.offer(waiters), []
+    while made:
+        it = made.pop(0)
+        order.append(by_id[it.firing])
+        assert gate.claim(it.firing, ONE, "w1", LEASE_MS) == "LEASED"
+        made += gate.release(it.firing, ONE)
+    return order
+
+
+def seeded(gate: Gate, epoch: int, **parts: Any) -> Gate:
+    """Another gate beside it, of the same caps and workers unless told otherwise."""
+    made = Gate(gate.redis, "beside", START_LEASE_MS, epoch, now_ms=gate.now_ms)
+    whole: dict[str, Any] = {"caps": {"fleet": 2}, "workers": [("w1", 20, 10**9)], **parts}
+    assert made.load(epoch, **whole, done=True)
+    return made
+
+
+def test_a_workspaces_line_is_first_in_first_out_within_a_priority(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+
+    order = started(gate, *(waiter(number, 0, 0) for number in (3, 1, 4, 2, 5)))
+
+    assert order == [1, 2, 3, 4, 5]
+
+
+def test_a_low_priority_is_late_but_a_hundred_later_arrivals_do_not_starve_it(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    low, high = waiter(1000, 0, 0, priority=6), [waiter(1000 + n, 0, 0, priority=5) for n in (1, 99, 101, 150)]
+
+    order = started(gate, low, *high)
+
+    assert order == [1001, 1099, 1000, 1101, 1150]
+
+
+def test_workspaces_take_turns(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    many = [waiter(number, 0, 0) for number in range(1, 5)]
+
+    order = started(gate, *many, waiter(5, 1, 0), waiter(6, 1, 0), waiter(7, 2, 0))
+
+    assert order == [1, 5, 7, 2, 6, 3, 4]
+
+
+def test_ten_thousand_waiters_of_one_workspace_do_not_delay_anothers_one(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    made = gate.offer([waiter(number, 0, 0) for number in range(10_000)])
+    gate.claim(made[0].firing, ONE, "w1", LEASE_MS)
+    gate.offer([waiter(10_001, 1, 0)])
+
+    following = gate.release(made[0].firing, ONE)
+
+    assert [it.title for it in following] == ["t10001"]
+
+
+def test_workspaces_that_wait_for_a_lane_take_turns_too(gate: Gate) -> None:
+    gate.set_cap("fleet", 20)
+    gate.set_cap("lane:a", 1)
+
+    order = started(gate, *(waiter(n, 0, 1) for n in (1, 2, 3)), *(waiter(n, 1, 1) for n in (4, 5, 6)))
+
+    assert sorted(order[:2]) == [1, 4]
+    assert sorted(order[2:4]) == [2, 5]
+
+
+def test_a_full_lane_holds_up_nobody_else_of_its_workspace(gate: Gate) -> None:
+    gate.set_cap("fleet", 9)
+    gate.set_cap("lane:a", 1)
+
+    made = gate.offer([waiter(1, 0, 1), waiter(2, 0, 1), waiter(3, 0, 0), waiter(4, 0, 2)])
+
+    assert [it.title for it in made] == ["t1", "t3", "t4"]
+
+
+def test_the_slot_of_a_withdrawn_waiters_lane_goes_to_the_next_workspace(gate: Gate) -> None:
+    gate.set_cap("lane:a", 1)
+    first, other = gate.offer([waiter(1, 0, 1), waiter(2, 0, 0)])
+    gate.set_cap("fleet", 3)
+    gate.offer([waiter(3, 1, 1), waiter(4, 2, 1)])
+    for it in (first, other):
+        gate.claim(it.firing, ONE, "w1", LEASE_MS)
+    gate.set_cap("fleet", 1)
+    gate.release(first.firing, ONE)
+
+    gate.withdraw([waiter(3, 1, 1).firing])
+    made = gate.release(other.firing, ONE)
+
+    assert [it.title for it in made] == ["t4"]
+
+
+def test_a_raised_cap_wakes_as_many_of_a_lane_as_fit(gate: Gate) -> None:
+    gate.set_cap("fleet", 9)
+    gate.set_cap("lane:a", 0)
+    assert gate.offer([waiter(1, 0, 1), waiter(2, 1, 1), waiter(3, 2, 1)]) == []
+
+    two = gate.set_cap("lane:a", 2)
+    rest = gate.set_cap("lane:a", None)
+
+    assert (len(two), len(rest)) == (2, 1)
+
+
+def test_a_lifted_block_wakes_every_workspace_that_its_lane_has_room_for(gate: Gate) -> None:
+    gate.set_cap("fleet", 9)
+    gate.set_cap("lane:a", 3)
+    gate.stop("lane:a", 1000)
+    gate.offer([waiter(1, 0, 1), waiter(2, 1, 1), waiter(3, 2, 1)])
+    gate.now_ms = (gate.now_ms or 0) + 1000
+
+    assert len(gate.offer([])) == 3
+
+
+def test_a_rebuild_restores_the_order_that_offers_made(gate: Gate) -> None:
+    line = [waiter(n, n % 3, 0, priority=n % 4) for n in range(1, 30)]
+    gate.set_cap("fleet", 1)
+
+    beside = seeded(gate, 5, waiters=list(reversed(line)), caps={"fleet": 1})
+
+    assert started(beside, *line) == started(gate, *line)
+
+
+def test_what_is_put_back_keeps_its_place(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    gate.offer([waiter(1, 0, 0), waiter(2, 0, 0)])
+    gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS)
+
+    made = gate.put_back(waiter(1, 0, 0).firing, ONE)
+
+    assert [it.title for it in made] == ["t1"]
