@@ -85,6 +85,7 @@ class Scheduler(CeleryScheduler):
                 "node": node,
                 "boot_id": "",
                 "pid": os.getpid(),
+                "facts": {"cap_asked_for": settings.cap_asked_for()},
             }
             processes.sign(self.database.connection(), {**facts, "pid_start": 0, "capacity": 0})
 

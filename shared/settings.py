@@ -75,6 +75,11 @@ def environment_name(key: str) -> str:
     return f"SLOTBEAT_{key.upper()}"
 
 
+def cap_asked_for(environ: Mapping[str, str] | None = None) -> str | None:
+    """The fleet cap that this process was started with, as it was written; each tells it, to be compared."""
+    return (os.environ if environ is None else environ).get(environment_name("max_concurrent"))
+
+
 def _number(text: str, *, whole: bool) -> float:
     if not text.isascii() or "_" in text:
         raise ValueError(text)

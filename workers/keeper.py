@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
+from shared.settings import cap_asked_for
 from shared.store import attempts, processes, running
 from workers import tree
 from workers.outcome import INTERRUPTED
@@ -172,7 +173,12 @@ class Keeper(threading.Thread):
             **{name: value for name, value in worker.facts().items() if name != "keeper"},
             "kind": "worker",
             "capacity": self._capacity(),
-            "facts": {"lag_ms": round(self._lag_s * 1000, 3), "leases": leases},
+            "facts": {
+                "lag_ms": round(self._lag_s * 1000, 3),
+                "leases": leases,
+                "ends_by": tree.support(),
+                "cap_asked_for": cap_asked_for(),
+            },
         }
         processes.sign(self._station.database.connection(), values)
 
