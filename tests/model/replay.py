@@ -1,0 +1,182 @@
+"""A trace of the abstract world on the real servers, compared after every step."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from shared.gate import Gate
+from tests.model import real_upkeep
+from tests.model.real import SEATS, Real
+from tests.model.search import steps
+from tests.model.world import A_ROW, FORCED_ROW, LEASED, NO_SLOT, Label, Rules, World, first
+
+HEALINGS = ("offer", "overdue", "block_over", "fill", "strangers", "seat", "recap")
+
+
+class Differs(AssertionError):
+    """Code and model disagree."""
+
+
+def replay(real: Real, labels: list[Label], rules: Rules) -> int:
+    """Runs the steps in both worlds; how many there were."""
+    real.begin(rules)
+    world = first()
+    compare(real, world, [])
+    for number, label in enumerate(labels):
+        after = next(it.world for it in steps(world, rules) if it.label == label)
+        try:
+            act(real, label, world, after)
+        except AssertionError as error:
+            raise Differs(f"{error}\nat the last of {labels[: number + 1]}") from error
+        _learn(real, after)
+        compare(real, after, labels[: number + 1])
+        world = after
+    return len(labels)
+
+
+def act(real: Real, label: Label, before: World, after: World) -> None:
+    """One step on the real servers; those that only a worker's own memory or its guard sees do nothing here."""
+    name, numbers = str(label[0]), [int(it) for it in label[1:]]
+    if name in HEALINGS:
+        real_upkeep.heal(real, name, numbers[0] if numbers else 0)
+    elif name.startswith("late_"):
+        real.late(name, numbers[0], after)
+    elif name.startswith("reap"):
+        real_upkeep.reap(real, numbers[0], before, told=name == "reap")
+    elif name in _WORKERS:
+        _WORKERS[name](real, numbers, before, after)
+    else:
+        _OTHERS.get(name, lambda *_: None)(real, numbers, before, after)
+
+
+_WORKERS: dict[str, Any] = {
+    "claim": lambda real, it, before, after: real.claim(*it, after),
+    "claim_late": lambda real, it, before, after: real.claim(*it, after),
+    "commit": lambda real, it, before, after: real.commit(*it, before, after),
+    "commit_answer_lost": lambda real, it, before, after: real.commit(*it, before, after),
+    "record_exit": lambda real, it, before, after: real.record_exit(*it, before),
+    "settle": lambda real, it, before, after: real.settle(*it, before, after),
+    "settle_answer_lost": lambda real, it, before, after: real.settle(*it, before, after),
+    "release": lambda real, it, before, after: real.give_back(*it, before),
+    "put_back": lambda real, it, before, after: real.give_back(*it, before),
+    "block": lambda real, it, before, after: real.give_back(*it, before),
+    "make_whole": lambda real, it, before, after: real.workers[it[0]].make_whole(),
+}
+_OTHERS: dict[str, Any] = {
+    "heal": lambda real, it, before, after: real.upkeep.make_whole(),
+    "renew": lambda real, it, before, after: real.renew(it[0], before),
+    "time_passes": lambda real, it, before, after: _time(real, it[0], before, after),
+    "rebuild_dies": lambda real, it, before, after: real.rebuild_dies(),
+    "flush": lambda real, it, before, after: real.redis.flushdb(),
+    "failover": lambda real, it, before, after: real.failover(*it),
+    "set_cap": lambda real, it, before, after: real.set_cap(*it),
+    "tell_cap": lambda real, it, before, after: real.upkeep.tell_cap("fleet", *it),
+}
+
+
+def _time(real: Real, f: int, before: World, after: World) -> None:
+    limit = real.rules.deadline_age
+    if before.rows.firings[f].age <= limit < after.rows.firings[f].age:
+        real.lapse(f)
+
+
+def _learn(real: Real, after: World) -> None:
+    """The number of an epoch that is new: the same for rows and gate, wherever it stands."""
+    there = real.upkeep.gate.current_epoch()
+    if after.gate.epoch and there is not None:
+        real.epochs.setdefault(after.gate.epoch, there)
+
+
+# Seen and compared --------------------------------------------------------------------------------
+
+
+class Seen(NamedTuple):
+    """The parts of a world that stand on servers."""
+
+    epoch: int
+    same_redis: bool
+    limit: tuple[int, int, int]
+    firings: list[tuple[Any, ...]]
+    gate_epoch: int | None
+    cap: int
+    blocked: bool
+    seats: list[tuple[int, UUID | None]]
+
+
+def compare(real: Real, world: World, so_far: list[Label]) -> None:
+    """Fails where the servers do not hold what the world says."""
+    foretold, found = expected(real, world), seen(real, world)
+    if foretold != found:
+        names = [it for it in Seen._fields if getattr(foretold, it) != getattr(found, it)]
+        lines = [f"{it}: the model says {getattr(foretold, it)}, there is {getattr(found, it)}" for it in names]
+        raise Differs("\n".join([*lines, f"after {so_far}"]))
+
+
+def expected(real: Real, world: World) -> Seen:
+    """What should be there."""
+    rows, gate = world.rows, world.gate
+    firings = [
+        (
+            it.status,
+            real.tokens.get((f, it.n)),
+            it.charged,
+            it.slot,
+            real.requests.get((f, it.r)),
+            bool(it.exit),
+            it.age > real.rules.deadline_age,
+        )
+        for f, it in enumerate(rows.firings)
+    ]
+    seats = [(it, None) if it <= LEASED else (LEASED, real.requests[f, it - LEASED]) for f, it in enumerate(gate.seats)]
+    return Seen(
+        real.epochs[rows.epoch],
+        rows.same_redis,
+        (rows.cap, rows.surplus, rows.free),
+        firings,
+        real.epochs[gate.epoch] if gate.epoch else None,
+        gate.cap,
+        gate.blocked,
+        seats if gate.epoch else [(0, None)] * 2,
+    )
+
+
+def seen(real: Real, world: World) -> Seen:
+    """What is there."""
+    number, run_id = _one(real, "select number, redis_run_id from epoch")
+    limit = _one(
+        real,
+        "select cap, surplus, (select count(*) from slots where limit_key = 'fleet' and token is null)"
+        " from limits where key = 'fleet'",
+    )
+    gate = Gate(real.redis, real.upkeep.gate.namespace, 0)
+    there = gate.current_epoch()
+    same = run_id == gate.run_id()
+    firings = [_firing(real, it) for it in real.firings]
+    if there is None:
+        return Seen(number, same, limit, firings, None, 0, blocked=False, seats=[(0, None)] * 2)
+    gate.epoch = there
+    until: Any = real.redis.zscore(real.key("blocked"), "fleet")
+    held = gate.states(real.firings)
+    seats = [(SEATS[it.state], None) if it.state != "leased" else (LEASED, UUID(it.request)) for it in held]
+    cap: Any = real.redis.hget(real.key("caps"), "fleet")
+    return Seen(number, same, limit, firings, there, int(cap), blocked=until is not None, seats=seats)
+
+
+def _firing(real: Real, firing: UUID) -> tuple[Any, ...]:
+    status, token, charged, forced, request, exited, lapsed = _one(
+        real,
+        """
+        select f.status, f.token, f.attempt_count, s.forced, a.request_id, a.exited_at is not null,
+               coalesce(a.heartbeat_expires_at + interval '15 s' < now(), false)
+          from firings f left join attempts a on a.firing_id = f.id and a.ended_at is null
+          left join slots s on s.token = f.token where f.id = %s
+        """,
+        firing,
+    )
+    slot = NO_SLOT if forced is None else FORCED_ROW if forced else A_ROW
+    return (status, token, charged, slot, request, exited, lapsed)
+
+
+def _one(real: Real, query: str, *values: Any) -> tuple[Any, ...]:
+    row = real.sql.execute(query, values).fetchone()  # pyright: ignore[reportArgumentType]
+    assert row is not None
+    return row

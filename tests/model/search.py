@@ -1,0 +1,121 @@
+"""The search: every world that some interleaving of steps with so many faults can reach, each once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.model.promises import broken, broken_by, is_done
+from tests.model.steps import Step, Steps, of_guards, of_time, of_worker
+from tests.model.upkeep import of_faults, of_operator, of_reaper, of_reconciler
+from tests.model.world import Label, Rules, World, first, key
+
+# Chance and people may do these, or not: the way to the end must not need them.
+NOT_TO_BE_COUNTED_ON = ("claim_late", "set_cap")
+
+
+@dataclass
+class Graph:
+    """What was found: the worlds, how each was first reached, and where each leads without a fault."""
+
+    rules: Rules
+    worlds: list[World] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    violation: str | None = None
+    culprit: int = -1
+
+    def add(self, world: World, label: Label, parent: int) -> int:
+        """The number of a world that is new."""
+        self.worlds.append(world)
+        self.labels.append(label)
+        self.parents.append(parent)
+        return len(self.worlds) - 1
+
+    def trace(self, number: int) -> list[Label]:
+        """The steps of a shortest way to a world."""
+        found: list[Label] = []
+        while self.parents[number] >= 0:
+            found.append(self.labels[number])
+            number = self.parents[number]
+        return found[::-1]
+
+    def dead_ends(self) -> list[int]:
+        """Worlds from which the end cannot be reached any more, although nothing else goes wrong."""
+        order = sorted(range(len(self.targets)), key=self.targets.__getitem__)
+        starts = [0] * (len(self.worlds) + 1)
+        for target in self.targets:
+            starts[target + 1] += 1
+        for number in range(len(self.worlds)):
+            starts[number + 1] += starts[number]
+        reached = bytearray(is_done(world) for world in self.worlds)
+        todo = [number for number, done in enumerate(reached) if done]
+        while todo:
+            number = todo.pop()
+            for edge in order[starts[number] : starts[number + 1]]:
+                source = self.sources[edge]
+                if not reached[source]:
+                    reached[source] = 1
+                    todo.append(source)
+        return [number for number, done in enumerate(reached) if not done]
+
+
+def steps(world: World, rules: Rules, *, faults: bool = True) -> Steps:
+    """Whatever may happen next; without `faults` most of what would be one is left out."""
+    for i in (0, 1):
+        yield from of_worker(world, i, rules)
+    yield from of_guards(world, rules)
+    yield from of_time(world, rules)
+    yield from of_reconciler(world, rules)
+    yield from of_reaper(world, rules)
+    yield from of_operator(world, rules)
+    if faults:
+        yield from of_faults(world, rules)
+
+
+def search(rules: Rules, faults: int) -> Graph:
+    """Breadth first, those with the fewest faults before all others; ends early at a broken promise."""
+    graph = Graph(rules)
+    known = {key(first()): graph.add(first(), (), -1)}
+    layer = [0]
+    for fault in range(faults + 1):
+        beyond: list[tuple[int, Step]] = []
+        for number in layer:  # grows while it is read
+            for step in steps(graph.worlds[number], rules, faults=fault < faults):
+                if step.fault:
+                    beyond.append((number, step))
+                else:
+                    _take(graph, known, layer, number, step)
+            if graph.violation is not None:
+                return graph
+        layer = []
+        if fault < faults:
+            for number, step in beyond:
+                _take(graph, known, layer, number, step)
+                if graph.violation is not None:
+                    return graph
+    return graph
+
+
+def _take(graph: Graph, known: dict[tuple[object, ...], int], layer: list[int], number: int, step: Step) -> None:
+    found = key(step.world)
+    there = known.get(found)
+    if there is None:
+        there = known[found] = graph.add(step.world, step.label, number)
+        layer.append(there)
+        if graph.violation is None:
+            graph.violation = broken(step.world, graph.rules)
+            graph.culprit = there
+    if graph.violation is None and step.world.rows is not graph.worlds[number].rows:
+        graph.violation = broken_by(graph.worlds[number], step, graph.rules)
+        if graph.violation is not None:
+            graph.culprit = graph.add(step.world, step.label, number)
+    if not step.fault and step.label[0] not in NOT_TO_BE_COUNTED_ON:
+        graph.sources.append(number)
+        graph.targets.append(there)
+
+
+def told(labels: list[Label]) -> Iterator[str]:
+    """A trace for people."""
+    for label in labels:
+        yield f"{label[0]}({', '.join(str(it) for it in label[1:])})"

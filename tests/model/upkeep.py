@@ -1,0 +1,125 @@
+"""What reconciler, reaper, operators and faults may do next."""
+
+from tests.model import gate as lua
+from tests.model import rows as sql
+from tests.model.steps import Step, Steps, rebuild, unused
+from tests.model.world import (
+    ABSENT,
+    LEASED,
+    NOTHING_TO_TELL,
+    QUEUED,
+    RESERVED,
+    RUNNING,
+    TERMINAL,
+    WAITING,
+    Gate,
+    Rules,
+    World,
+)
+
+
+def of_reconciler(world: World, rules: Rules) -> Steps:
+    """Each thing that a pass may heal, on its own."""
+    if not lua.is_whole(world):
+        yield Step(("heal",), rebuild(world))
+        return
+    gate = world.gate
+    for f, row in enumerate(world.rows.firings):
+        if row.status == QUEUED:
+            yield from _queued(world, f, rules)
+    after = gate
+    for f, row in enumerate(world.rows.firings):
+        if row.status in TERMINAL and after.seats[f] != ABSENT:
+            after = lua.fill(lua.known(after, f, ABSENT))
+    yield from _if_changed("strangers", world, after)
+    yield from _if_changed("seat", world, seated(world))
+    yield from _if_changed("fill", world, lua.fill(gate))
+    yield from _if_changed("block_over", world, lua.fill(gate._replace(blocked=False)))
+    if rules.caps_reconciled and gate.cap != world.rows.cap:
+        yield Step(("recap",), world._replace(gate=lua.set_cap(gate, world.rows.cap)))
+
+
+def _if_changed(name: str, world: World, gate: Gate) -> Steps:
+    if gate != world.gate:
+        yield Step((name,), world._replace(gate=gate))
+
+
+def _queued(world: World, f: int, rules: Rules) -> Steps:
+    gate, seat = world.gate, world.gate.seats[f]
+    if seat == ABSENT:
+        yield Step(("offer", f), world._replace(gate=lua.offer(gate, f, rules)))
+    elif seat > LEASED:
+        slow = any((it.f, it.r) == (f, seat - LEASED) for it in world.workers)
+        yield Step(("overdue", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED)), int(slow))
+    elif seat == RESERVED:
+        after = lua.offer(lua.withdraw(gate, f), f, rules)
+        yield Step(("overdue", f), world._replace(gate=after), 1)
+
+
+def seated(world: World) -> Gate:
+    """Every running firing with its lease."""
+    gate = world.gate
+    for f, row in enumerate(world.rows.firings):
+        if row.status == RUNNING:
+            gate = lua.known(gate, f, LEASED + row.r)
+    return gate
+
+
+def of_reaper(world: World, rules: Rules) -> Steps:
+    """An attempt whose exit is recorded is settled by it, one past lease and grace is lost; then the gate is told."""
+    for f, row in enumerate(world.rows.firings):
+        due = row.age > rules.deadline_age or not rules.reaper_has_grace
+        if row.status != RUNNING or not (row.exit or due):
+            continue
+        after = world._replace(rows=sql.ended(world.rows, f, row.exit or "lost", rules))
+        yield Step(("reap_untold", f), after, 1)
+        if lua.is_whole(world):
+            gate = lua.release(world.gate, f, row.r)
+            if after.rows.firings[f].status == QUEUED:
+                gate = lua.offer(gate, f, rules)
+            yield Step(("reap", f), after._replace(gate=gate))
+
+
+def of_operator(world: World, rules: Rules) -> Steps:
+    """A cap is written where it stands, then told to the gate; who does so may die between."""
+    if world.telling == NOTHING_TO_TELL:
+        for cap in rules.caps:
+            if cap != world.rows.cap:
+                yield Step(("set_cap", cap), world._replace(rows=sql.fitted(world.rows, cap), telling=cap))
+        return
+    told = world._replace(telling=NOTHING_TO_TELL)
+    if lua.is_whole(world):
+        yield Step(("tell_cap", world.telling), told._replace(gate=lua.set_cap(world.gate, world.telling)))
+    yield Step(("cap_not_told",), told, 1)
+
+
+def of_faults(world: World, rules: Rules) -> Steps:
+    """Redis flushed, or replaced by a replica that lags; a rebuild that dies; a reconciler with an old reading."""
+    rows, gate = world.rows, world.gate
+    torn = lua.rebuilt(world)
+    yield Step(("rebuild_dies",), world._replace(gate=torn), 1)
+    if gate.epoch == 0:
+        return
+    yield Step(("flush",), world._replace(gate=Gate(0)), 1)
+    for f in (0, 1):
+        for seat in (ABSENT, WAITING, RESERVED):
+            if gate.seats[f] != seat:
+                stale = world._replace(gate=lua.known(gate, f, seat), rows=rows._replace(same_redis=False))
+                yield Step(("failover", f, seat), stale, 1)
+        if gate.epoch == rows.epoch:
+            yield from _old_reading(world, f, rules)
+
+
+def _old_reading(world: World, f: int, rules: Rules) -> Steps:
+    """What a reconciler does that looked at Postgres before something changed there."""
+    gate, seat = world.gate, world.gate.seats[f]
+    status = world.rows.firings[f].status
+    if seat > LEASED:
+        yield Step(("late_put_back", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED)), 1)
+        yield Step(("late_release", f), world._replace(gate=lua.release(gate, f, seat - LEASED)), 1)
+    elif seat != ABSENT:
+        yield Step(("late_withdraw", f), world._replace(gate=lua.withdraw(gate, f)), 1)
+    elif status != QUEUED:
+        yield Step(("late_offer", f), world._replace(gate=lua.offer(gate, f, rules)), 1)
+    if status != RUNNING:
+        yield Step(("late_seat", f), world._replace(gate=lua.known(gate, f, LEASED + unused(world, f))), 1)
