@@ -1,0 +1,67 @@
+"""The plans of statements that run all the time: each names the index that it was made for."""
+
+from typing import Any
+
+from shared.store.due import LOCK_DUE
+from tests.store.rows import Rows
+
+MANY_SCHEDULES = """
+    insert into schedules (id, workspace_id, name, cron, target, next_run_at)
+    select gen_random_uuid(), %s, n::text, '0 3 * * *', '{}', now() + make_interval(mins => n)
+      from generate_series(1, 10000) as n
+"""
+MANY_ENDED = """
+    with born as (
+      insert into firings (id, workspace_id, source, nominal_at, title, target, max_run_seconds)
+      select gen_random_uuid(), %s, 'adhoc', now(), 't', '{}', 9 from generate_series(1, 5000) returning id)
+    select count(*) from born
+"""
+
+
+def plan(rows: Rows, query: str, values: dict[str, Any]) -> str:
+    lines = rows.sql.execute(
+        f"explain (costs off) {query}",  # pyright: ignore[reportArgumentType]
+        values,
+    ).fetchall()
+    return "\n".join(line for (line,) in lines)
+
+
+def test_ten_thousand_schedules_of_which_none_is_due_are_not_read(rows: Rows) -> None:
+    rows.sql.execute(MANY_SCHEDULES, [rows.workspace])
+    rows.sql.execute("analyze")
+
+    told = plan(rows, LOCK_DUE, {"most": 2000})
+
+    assert "schedules_due" in told
+    assert "Seq Scan on schedules" not in told
+
+
+def test_queued_running_and_live_ones_are_found_among_thousands_that_ended(rows: Rows) -> None:
+    rows.sql.execute(MANY_ENDED, [rows.workspace])
+    rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
+    rows.running()
+    rows.firing()
+    rows.sql.execute("vacuum analyze firings")
+
+    plans = {
+        "firings_queued": "select id from firings where status = 'queued' and line_no > 9 order by line_no limit 9",
+        "firings_by_token": "select from firings where token = 99 and status = 'running'",
+        "firings_running": f"select from firings where workspace_id = '{rows.workspace}' and status = 'running'",
+    }
+
+    for index, query in plans.items():
+        assert index in plan(rows, query, {}), query
+
+
+def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
+    rows.cap("fleet", 10_000)
+    rows.sql.execute("vacuum analyze slots")
+
+    told = plan(
+        rows,
+        "select number from slots where limit_key = 'fleet' and token is null order by number limit 1"
+        " for update skip locked",
+        {},
+    )
+
+    assert "slots_free" in told
