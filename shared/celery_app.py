@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from shared.settings import DEFAULT_NAMESPACE, addresses
+from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
 
 EXECUTE = "slotbeat.execute"
 REAP = "slotbeat.reap"
@@ -25,9 +25,9 @@ BROKER_OPTIONS = {
 }
 
 
-def make_app(name: str) -> Celery:
-    """A Celery app on the broker that the environment names; a message is a hint and carries ids only."""
-    where = addresses()
+def make_app(name: str, where: Addresses | None = None) -> Celery:
+    """A Celery app on the broker that the environment (or `where`) names; a message is a hint and carries ids only."""
+    where = where or addresses()
     app = Celery(name, set_as_current=False)
     # Two installations may share a Redis if they have different namespaces; the plain names are a promise.
     prefix = "" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace}:"

@@ -16,6 +16,7 @@ _COMMANDS = {
     "slots": ("console.cli.slots:slots", "Show who holds slots, and who waits."),
     "limit": ("console.cli.slots:limit", "List, set and remove the caps of fleet, workspaces and lanes."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
+    "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),
     "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),
     "worker": ("console.cli.fronts:worker", "Run a Celery worker (options as of `celery worker`)."),
     "beat": ("console.cli.fronts:beat", "Run a beat (options as of `celery beat`)."),

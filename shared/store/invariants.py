@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
 
 from shared.store.connection import Postgres
 
@@ -140,3 +143,41 @@ def broken(connection: Postgres, most: int = 20) -> list[Broken]:
             for name, (invariant, query) in QUERIES.items()
             for row in connection.execute(query).fetchmany(most)
         ]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A firing that waits although every limit has room for it (invariant 7)."""
+
+    id: UUID
+    title: str
+    waited_s: float
+
+
+def waiting_with_room(connection: Postgres, longer_than_s: float, most: int = 20) -> list[Waiting]:
+    """Firings that could have started for so long, the longest waiting first.
+
+    The time counts from the last thing that can have let one start: its own end, its schedule's, an edit of
+    its schedule, its workspace or a limit. A slot may have become free this moment: look twice.
+    """
+    with connection.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(
+            """
+            select f.id, f.title, extract(epoch from now() - since.at)::float8 as waited_s
+              from startable f
+              join workspaces w on w.id = f.workspace_id
+              left join schedules s on s.id = f.schedule_id
+              cross join lateral (
+                select greatest(f.queued_at, f.not_before, w.updated_at, s.updated_at,
+                                (select max(l.updated_at) from limits l),
+                                (select max(a.ended_at) from attempts a where a.firing_id = f.id),
+                                (select max(r.finished_at) from firings r where r.schedule_id = f.schedule_id)) as at
+                ) as since
+             where since.at < now() - make_interval(secs => %(longer_than_s)s)
+               and not exists (select from limit_keys(f.workspace_id, f.lane) as k
+                                where not exists (select from slots x where x.limit_key = k and x.token is null)
+                                  and (not f.forced or (select cap from limits where key = k) = 0))
+             order by since.at limit %(most)s
+            """,
+            {"longer_than_s": longer_than_s, "most": most},
+        ).fetchall()

@@ -1,0 +1,23 @@
+"""`slotbeat doctor`: looks at the servers and rows themselves, for the API may be what is ill."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from console.cli.failures import USAGE, Failure
+from console.doctor.report import run
+from shared.settings import NoAddress
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool) -> None:
+    """Check a live system, and name a remedy for each finding; exit 1 when there is any."""
+    # What is wrong with a setting is a finding, not a line of a log.
+    logging.getLogger("slotbeat").addHandler(logging.NullHandler())
+    try:
+        context.exit(run(Path(context.obj["folder"]), as_json=as_json))
+    except NoAddress as error:
+        raise Failure(f"{error}.", USAGE) from error

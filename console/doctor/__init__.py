@@ -1,0 +1,1 @@
+"""Looks at a live system, changes nothing, and names a remedy for each finding."""

@@ -1,0 +1,108 @@
+"""The system that is looked at: its servers, its processes, what they say of themselves."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from celery import Celery
+from redis import Redis
+
+from shared import clock
+from shared import settings as knobs
+from shared.celery_app import make_app
+from shared.gate import Gate
+from shared.store import epoch, processes
+from shared.store import settings as settings_table
+from shared.store.connection import Database, Postgres
+from shared.store.processes import Process
+
+_Seen = TypeVar("_Seen")
+# Remote control answers within milliseconds, also on a busy worker; a stopped one never does.
+ANSWERS_WITHIN_S = 2.0
+# What is under way for longer than this is not under way.
+LOOK_AGAIN_AFTER_S = 2.0
+BEAT_SIGNS_WITHIN_S = 15.0
+_REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 3, "socket_connect_timeout": 2}
+
+
+@dataclass
+class Patient:
+    """Where the parts are; clock and pause are the host's, unless a test brings its own."""
+
+    where: knobs.Addresses
+    environ: Mapping[str, str]
+    now: Callable[[], datetime] = clock.now
+    pause: Callable[[float], object] = time.sleep
+    looks_again_after_s: float = field(default=LOOK_AGAIN_AFTER_S)
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.where.database_url, application="slotbeat doctor")
+
+    @cached_property
+    def redis(self) -> Redis:
+        return Redis.from_url(self.where.redis_url, **_REDIS_OPTIONS)
+
+    @cached_property
+    def app(self) -> Celery:
+        return make_app("slotbeat.doctor", self.where)
+
+    @property
+    def connection(self) -> Postgres:
+        return self.database.connection()
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The gate under the epoch that Postgres has; asking it changes nothing."""
+        return Gate(self.redis, self.where.namespace, 0, epoch.current(self.connection).number)
+
+    @cached_property
+    def table(self) -> dict[str, str]:
+        return settings_table.load(self.connection)
+
+    @cached_property
+    def settings(self) -> knobs.Settings:
+        return knobs.read(self.environ, self.table)
+
+    @cached_property
+    def processes(self) -> list[Process]:
+        return processes.listing(self.connection)
+
+    @property
+    def workers(self) -> list[Process]:
+        """Those that gave a sign within a lease."""
+        return [it for it in self.processes if it.kind == "worker" and it.age_s < self.settings.lease_seconds]
+
+    @property
+    def beats(self) -> list[Process]:
+        return [it for it in self.processes if it.kind == "beat" and it.age_s < BEAT_SIGNS_WITHIN_S]
+
+    @cached_property
+    def queues(self) -> dict[str, set[str]]:
+        """The queues that each worker serves, by node, of those that answer at the broker."""
+        told = self.app.control.broadcast(
+            "active_queues", reply=True, timeout=ANSWERS_WITHIN_S, limit=len({it.node for it in self.workers}) or None
+        )
+        return {
+            node: {it["name"] for it in found or []}
+            for answer in told or []
+            for node, found in answer.items()
+            if isinstance(found, list)
+        }
+
+    def lasting(self, look: Callable[[], set[_Seen]]) -> set[_Seen]:
+        """What is seen twice: once may be something under way."""
+        first = look()
+        if not first:
+            return first
+        self.pause(self.looks_again_after_s)
+        return first & look()
+
+    def close(self) -> None:
+        """Gives every connection back."""
+        self.database.close()
+        self.redis.close()
+        self.app.close()

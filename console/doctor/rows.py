@@ -1,0 +1,97 @@
+"""Postgres's rows: the invariants hold, the roles are as declared, nothing grows without need."""
+
+from collections.abc import Iterator
+
+from psycopg.errors import QueryCanceled
+
+from console.doctor.finding import Finding, fail, ok, warn
+from console.doctor.patient import Patient
+from shared.store import invariants, roles, server
+
+_GRANT = "psql \"$DATABASE_URL\" -c 'select grant_roles()'  # as a user who may create roles"
+_DEAD_ROWS = 50_000
+_OLD_S = 600.0
+_MEGABYTE = 1_000_000
+
+
+def promises(patient: Patient) -> Iterator[Finding]:
+    """No row breaks an invariant."""
+    try:
+        broken = invariants.broken(patient.connection, 3)
+    except QueryCanceled:
+        yield warn("invariants", "the rows are too many to check in 15 s", "slotbeat doctor  # on a copy, at leisure")
+        return
+    for name in dict.fromkeys(it.name for it in broken):
+        found = [it for it in broken if it.name == name]
+        shown = "; ".join(", ".join(str(value) for value in it.row) for it in found)
+        remedies = (
+            "slotbeat limit set fleet 0  # starts nothing more",
+            "slotbeat doctor --json > findings.json  # and report it: this is a bug",
+        )
+        yield fail("invariants", f"{found[0].invariant}: {name}: {shown}", *remedies)
+    if not broken:
+        yield ok("invariants", f"{len(invariants.QUERIES)} hold")
+
+
+def group_roles(patient: Patient) -> Iterator[Finding]:
+    """The roles of the parts are there, weak as they should be, with the rights that are declared."""
+    connection = patient.connection
+    known = roles.known(connection)
+    found: list[Finding] = []
+    if missing := sorted(set(roles.wanted(connection)) - {it.name for it in known}):
+        found.append(
+            warn("roles", f"{', '.join(missing)} are missing: the migrating user may not create roles", _GRANT)
+        )
+    for it in known:
+        if it.logs_in or it.mighty:
+            weak = "nologin nosuperuser nocreatedb nocreaterole nobypassrls noreplication"
+            command = f"psql \"$DATABASE_URL\" -c 'alter role {it.name} {weak}'"
+            found.append(fail("roles", f"{it.name} may log in, or is mighty: it should be neither", command))
+        if it.makes_things:
+            command = "psql \"$DATABASE_URL\" -c 'revoke create on schema public from public'"
+            found.append(
+                fail("roles", f"{it.name} may create things in our schema, whose functions are the owner's", command)
+            )
+    there = {it.name for it in known}
+    wrong = {it for it in roles.actual(connection) ^ roles.declared(connection) if it.role in there}
+    if wrong:
+        example = min(wrong)
+        words = f"{len(wrong)} rights are not as declared, such as {example.role}: {example.verb} on {example.thing}"
+        found.append(fail("roles", words, _GRANT))
+    yield from found or [ok("roles", f"{len(known)} with the rights that are declared")]
+
+
+def users(patient: Patient) -> Iterator[Finding]:
+    """Each process is connected as somebody who may do its part only."""
+    yield from judge_users(roles.users(patient.connection))
+
+
+def judge_users(seen: list[roles.User]) -> Iterator[Finding]:
+    """The findings for those who are connected."""
+    far = [it for it in seen if it.superuser and not it.local]
+    for it in far:
+        part = it.application.removeprefix("slotbeat ")
+        role = f"slotbeat_{part if part in roles.PARTS else 'worker'}"
+        command = f"create role {role}_1 login password '...' in role {role}"
+        yield warn("users", f"{part} is connected as {it.name}, a superuser", f'psql "$DATABASE_URL" -c "{command}"')
+    if not far:
+        mighty = any(it.superuser for it in seen)
+        yield ok("users", "superusers, from this machine only" if mighty else "nobody is a superuser")
+
+
+def size(patient: Patient) -> Iterator[Finding]:
+    """Dead rows are cleared away."""
+    connection = patient.connection
+    found = [
+        warn(
+            "size",
+            f"{it.name} has {it.dead} dead rows to {it.living}",
+            f'vacuumdb --analyze -t {it.name} "$DATABASE_URL"',
+        )
+        for it in server.bloated(connection, _DEAD_ROWS)
+    ]
+    for it in server.old_transactions(connection, _OLD_S):
+        command = f"psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({it.pid})'"
+        words = f"{it.application or 'somebody'} has a transaction open for {it.age_s:.0f} s, which keeps dead rows"
+        found.append(warn("size", words, command))
+    yield from found or [ok("size", f"{server.look(connection).size_bytes / _MEGABYTE:.0f} MB")]

@@ -1,0 +1,123 @@
+"""Postgres and Redis: reachable, of a version and set up as the promises need."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.errors import UndefinedTable
+from redis.exceptions import ResponseError
+
+from console.doctor.finding import Finding, fail, ok, warn
+from console.doctor.patient import Patient
+from shared.store import migrate, server
+
+OLDEST_POSTGRES = 140_000
+OLDEST_REDIS = (6, 2)
+# Who may run Lua may run anything in older ones (CVE-2025-49844).
+_PATCHED = {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}
+SKEW_S = 2.0
+_NEARLY_FULL = 0.8
+
+
+def postgres(patient: Patient) -> Iterator[Finding]:
+    """Reachable, and new enough."""
+    seen = server.look(patient.connection)
+    yield judge_postgres(seen.version, seen.version_number, f"{seen.database} as {seen.user}")
+
+
+def judge_postgres(version: str, number: int, who: str) -> Finding:
+    """The finding for a version."""
+    if number < OLDEST_POSTGRES:
+        remedy = "export DATABASE_URL=postgresql://user:password@host:5432/database  # of a Postgres 14 or newer"
+        return fail("postgres", f"version {version} is too old", remedy)
+    return ok("postgres", f"{version}, database {who}")
+
+
+def schema(patient: Patient) -> Iterator[Finding]:
+    """Exactly the migrations of this code."""
+    try:
+        known = migrate.applied(patient.connection)
+    except UndefinedTable:
+        known = {}
+    own = {name: hashlib.sha256(content).hexdigest() for name, content in migrate.migrations()}
+    edited = [name for name in own if known.get(name, own[name]) != own[name]]
+    if strangers := sorted(known.keys() - own.keys()):
+        yield fail("schema", f"newer than this code: it has {strangers[-1]}", "pip install --upgrade slotbeat")
+    elif missing := sorted(own.keys() - known.keys()):
+        yield fail("schema", f"{len(missing)} migrations are missing, from {missing[0]}", "slotbeat migrate")
+    elif edited:
+        remedy = "pip install --force-reinstall slotbeat  # the version that migrated it"
+        yield fail("schema", f"{edited[0]} was edited after it was applied", remedy)
+    else:
+        yield ok("schema", f"current, {max(own)}")
+
+
+def clocks(patient: Patient) -> Iterator[Finding]:
+    """No clock decides alone, but people compare logs."""
+    theirs = {"Postgres": server.look(patient.connection).now, "Redis": _redis_now(patient)}
+    ours = patient.now()
+    skews = {name: (then - ours).total_seconds() for name, then in theirs.items()}
+    wrong = {name: skew for name, skew in skews.items() if abs(skew) > SKEW_S}
+    for name, skew in wrong.items():
+        yield warn("clocks", f"{name} is {skew:+.1f} s from this host", "timedatectl set-ntp true")
+    if not wrong:
+        yield ok("clocks", ", ".join(f"{name} {skew:+.2f} s" for name, skew in skews.items()))
+
+
+def _redis_now(patient: Patient) -> datetime:
+    told: Any = patient.redis.time()
+    return datetime.fromtimestamp(told[0] + told[1] / 1e6, UTC)
+
+
+def redis(patient: Patient) -> Iterator[Finding]:
+    """Reachable, and new enough."""
+    told: Any = patient.redis.info("server")
+    name = "Valkey" if "valkey_version" in told else "Redis"
+    yield judge_redis(name, str(told.get("valkey_version") or told["redis_version"]))
+
+
+def judge_redis(name: str, version: str) -> Finding:
+    """The finding for a version."""
+    major, minor, patch = (int(it) for it in [*version.split("."), "0", "0"][:3])
+    remedy = "export REDIS_URL=redis://:password@host:6379/0  # of Valkey 8.1.4, Redis 8.2.2, or newer"
+    if (major, minor) < OLDEST_REDIS:
+        return fail("redis", f"{name} {version} is too old", remedy)
+    if name == "Redis" and patch < _PATCHED.get((major, minor), 0 if (major, minor) > max(_PATCHED) else 1000):
+        return warn("redis", f"{name} {version} lets whoever may run Lua run anything (CVE-2025-49844)", remedy)
+    return ok("redis", f"{name} {version}")
+
+
+def redis_memory(patient: Patient) -> Iterator[Finding]:
+    """It refuses to write rather than drop what was written."""
+    told: Any = patient.redis.info("memory")
+    policy, used, most = told["maxmemory_policy"], told["used_memory"], told["maxmemory"]
+    if policy != "noeviction":
+        yield fail(
+            "redis memory",
+            f"with maxmemory-policy {policy} it drops messages and slots",
+            _set("maxmemory-policy noeviction"),
+        )
+    elif most and used > most * _NEARLY_FULL:
+        yield warn("redis memory", f"{used / most:.0%} of its maxmemory are used", _set(f"maxmemory {2 * most}"))
+    else:
+        yield ok("redis memory", policy)
+
+
+def redis_disk(patient: Patient) -> Iterator[Finding]:
+    """It need not forget all with each restart."""
+    told: Any = patient.redis.info("persistence")
+    try:
+        saves: Any = patient.redis.config_get("save")
+    except ResponseError:  # whoever runs it for others lets nobody ask
+        saves = {"save": "as its owner wants"}
+    if told["aof_enabled"] or saves.get("save"):
+        yield ok("redis disk", "appends to a file" if told["aof_enabled"] else f"saves {saves['save']}")
+    else:
+        yield warn(
+            "redis disk", "nothing is kept: each restart costs a rebuild and all messages", _set("appendonly yes")
+        )
+
+
+def _set(what: str) -> str:
+    return f'redis-cli -u "$REDIS_URL" config set {what}'
