@@ -177,6 +177,14 @@ def test_a_failure_is_told_with_its_reason(script: str, reason: str, error: str,
     assert error in (ended.error or "")
 
 
+@pytest.mark.parametrize(("script", "code"), [("kill -KILL $$", -9), ("kill -SEGV $$", -11)])
+def test_a_payload_that_was_killed_is_no_target_that_may_heal(script: str, code: int, guards: Guards) -> None:
+    """Else it would be tried again, as if a server had been away."""
+    outcome = command.execute({"argv": ["sh", "-c", script]}, "", terms(), guards, lambda _: None)
+
+    assert (outcome.reason, outcome.exit_code) == ("exit_nonzero", code)
+
+
 def test_a_kill_for_memory_is_told_as_such(guards: Guards, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = iter([4, 5])
     monkeypatch.setattr(command.oom, "kills", lambda: next(counted))

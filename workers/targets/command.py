@@ -245,7 +245,8 @@ def execute(target: Mapping[str, Any], prompt: str, terms: Terms, guards: Guards
     reason = ended.reason
     if reason == Reason.EXIT_NONZERO:
         # Nobody stated why; the words of the error are all there is to go by.
-        reason = classify(ended.error or "", ended.exit_code)
+        # A signal says nothing of its own: whether it was for memory, the kernel's count has told already.
+        reason = classify(ended.error or "", 1 if ended.exit_code is None else ended.exit_code)
     return Outcome(
         reason=reason,
         error=ended.error,
