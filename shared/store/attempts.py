@@ -89,6 +89,9 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
     assert row is not None
     if row[0] != "claimed":
         return Refused(row[0], row[1])
+    if row[2] is None:
+        # The firing was committed while this statement waited for admission: the function saw it, the join did not.
+        return claim(connection, firing, request, by)
     return Attempt(*row[2:])
 
 

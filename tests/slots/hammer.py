@@ -21,7 +21,7 @@ from tests.slots.both import Both
 from tests.store.rows import Rows
 
 # Rare deeds: the gate forgets, caps change under what runs, limits come and go.
-CAPS = {"fleet": (0, 1, 3, 6), "lane:x": (None, 0, 1, 2), "workspace": (None, 1, 2, 4)}
+CAPS = {"fleet": (0, 2, 4, 6, 8), "lane:x": (None, 0, 1, 2), "workspace": (None, 1, 2, 4)}
 
 
 class Hammer:
@@ -69,6 +69,10 @@ class Hammer:
                 both.admission.offer_again([firing])
 
     def _some_queued(self, both: Both) -> list[UUID]:
+        """Mostly what the gate has reserved, as messages would say; sometimes anything that waits."""
+        reserved = both.admission.ask(lambda gate: gate.unclaimed(0, 50))
+        if reserved and self.dice.random() < 0.9:
+            return [self.dice.choice(reserved).firing]
         found = both.rows.all("select id from firings where status = 'queued' order by line_no limit 6")
         return self.dice.sample([it for (it,) in found], k=min(2, len(found)))
 

@@ -1,12 +1,16 @@
 """The claim in Postgres: all or nothing, once, under the epoch that stands."""
 
+import threading
 from uuid import uuid4
 
 import pytest
 
+from shared.store import attempts, epoch, firings
 from shared.store.attempts import Attempt, Refused
+from shared.store.connection import connect
 from shared.store.invariants import broken
-from tests.store.rows import Rows
+from tests.store.rows import Rows, by_hand, claimer
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("full", ["fleet", "workspace", "lane"])
@@ -40,6 +44,25 @@ def test_a_request_asked_again_gets_the_same_answer(rows: Rows) -> None:
 
     assert (again.token, again.number, again.request_id) == (first.token, first.number, first.request_id)
     assert rows.one("select count(*) from attempts") == 1
+
+
+def test_a_firing_committed_while_its_claim_waited_is_claimed_whole(rows: Rows, database_url: str) -> None:
+    asked, told = by_hand(rows.workspace), []
+
+    def claim_early() -> None:
+        with connect(database_url) as other:
+            told.append(attempts.claim(other, asked.id, uuid4(), claimer(0)))
+
+    early = threading.Thread(target=claim_early)
+    with rows.sql.transaction():
+        epoch.shut_admission(rows.sql)
+        early.start()
+        until(lambda: rows.all("select from pg_locks where locktype = 'advisory' and not granted"))
+        firings.add_by_hand(rows.sql, asked, firings.next_line_no(rows.sql))
+    early.join(10)
+
+    assert [it.firing_id for it in told] == [asked.id]
+    assert not broken(rows.sql)
 
 
 def test_a_request_whose_attempt_has_ended_is_gone(rows: Rows) -> None:
