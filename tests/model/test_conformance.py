@@ -23,7 +23,9 @@ RULES = {
     "caps": Rules(caps=(0, 1, 2)),
     "renewed": Rules(deadline_age=2),
 }
-WALKS, LONGEST, FAULTS = 60, 18, 3
+WALKS, LONGEST, FAULTS = 50, 18, 3
+# All kinds of steps are possible in these already.
+EARLIEST = 1500
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def walk(rules: Rules, chance: random.Random) -> list[Label]:
 def shortest(graph: Graph) -> dict[str, list[Label]]:
     """For each kind of step, a shortest way to the first world in which it can be taken, and the step."""
     found: dict[str, list[Label]] = {}
-    for number, world in enumerate(graph.worlds):
+    for number, world in enumerate(graph.worlds[:EARLIEST]):
         for step in steps(world, graph.rules):
             if str(step.label[0]) not in found:
                 found[str(step.label[0])] = [*graph.trace(number), step.label]
