@@ -35,6 +35,7 @@ class Control:
     name: str
     patches: tuple[Patch, ...]
     faults: str
+    payloads: str = ""
     ends: str = "FAILED"
 
 
@@ -64,11 +65,13 @@ CONTROLS = (
             Patch(SETTLE, "and token = %(token)s and status = 'running'", "and status = 'running'"),
         ),
         STOPS,
+        payloads="long",
     ),
     Control(
         "a guard without a deadline",
         (Patch("workers/guard.py", "elif now >= self._deadline:", "elif False:"),),
         STOPS,
+        payloads="long",
     ),
     Control(
         "a reaper without a grace",
@@ -77,6 +80,7 @@ CONTROLS = (
             Patch(WORLD, '"SLOTBEAT_REAP_GRACE_S"', '"SLOTBEAT_DEAD_TICKS": "1", "SLOTBEAT_REAP_GRACE_S"'),
         ),
         STOPS,
+        payloads="long",
     ),
     Control(
         "Redis as the authority: no slot rows, no epoch",
@@ -140,6 +144,7 @@ def try_out(control: Control, folder: Path) -> tuple[str, str]:
         if not apply(folder / patch.file, patch):
             return "no fit", f"{patch.file} does not hold {patch.old!r} any more"
     asked = {"CHAOS_SECONDS": str(SECONDS), "CHAOS_SEED": str(SEED), "CHAOS_FAULTS": control.faults}
+    asked["CHAOS_PAYLOADS"] = control.payloads
     run = subprocess.run(
         [sys.executable, "-m", "tests.chaos"],
         cwd=folder,

@@ -17,7 +17,7 @@ from tests.proc import Process
 
 SHORT_S = (0.2, 0.6)
 # Longer than a lease, its grace and two sweeps.
-LONG_S = (2.8, 4.0)
+LONG_S = (3.0, 5.0)
 
 
 def one_of(dice: Random, found: list[Process]) -> list[Process]:

@@ -3,6 +3,7 @@
 import random
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,10 @@ class Load(threading.Thread):
 
     PAUSE_S = (0.1, 0.5)
 
-    def __init__(self, world: World, seed: str) -> None:
+    def __init__(self, world: World, seed: str, payloads: Sequence[str] = ()) -> None:
+        """Of all payloads, or of those whose names are given."""
         super().__init__(name="load", daemon=True)
+        self._schedules = [it for it, kind in world.schedules.items() if not payloads or kind in payloads]
         self._world = world
         self._dice = random.Random(seed)
         self._ending = threading.Event()
@@ -103,7 +106,7 @@ class Load(threading.Thread):
 
     def _nudge(self) -> None:
         """Due now, by an edit; one that is due already stays so, for its moment must not be lost."""
-        chosen = self._dice.choice(list(self._world.schedules))
+        chosen = self._dice.choice(self._schedules)
         found = self._world.rows(
             "update schedules set next_run_at = now(), revision = revision + 1"
             " where id = %s and status = 'active' and next_run_at > now() returning id, next_run_at",

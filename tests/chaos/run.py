@@ -20,6 +20,16 @@ QUIET_WITHIN_S = 60
 AGREES_WITHIN_S = 15
 
 
+@dataclass(frozen=True)
+class Wish:
+    """How long, which plan, and of which faults and payloads; none named: all."""
+
+    seconds: float
+    seed: int
+    faults: Sequence[str] = ()
+    payloads: Sequence[str] = ()
+
+
 @dataclass
 class Result:
     """Everything that a run came to."""
@@ -37,15 +47,15 @@ class Result:
 
 
 @contextmanager
-def chaos(folder: Path, seconds: float, seed: int, only: Sequence[str] = ()) -> Iterator[tuple[World, Result]]:
+def chaos(folder: Path, wish: Wish) -> Iterator[tuple[World, Result]]:
     """A whole run; inside the block its servers still answer, for the report."""
-    kinds = every_kind(only)
+    kinds, seed = every_kind(wish.faults), wish.seed
     with a_world(folder) as world:
         furnish(world)
-        load = Load(world, f"{seed}/load")
+        load = Load(world, f"{seed}/load", wish.payloads)
         with running(world) as supervisor:
             load.start()
-            injected, seen = trouble(world, kinds, seconds, seed)
+            injected, seen = trouble(world, kinds, wish)
             load.stop()
             quiet_after_s, stuck = come_to_rest(world)
             told = testimony.read(world)
@@ -56,12 +66,12 @@ def chaos(folder: Path, seconds: float, seed: int, only: Sequence[str] = ()) -> 
         yield world, result
 
 
-def trouble(world: World, kinds: Mapping[str, Deed], seconds: float, seed: int) -> tuple[list[Injected], list[str]]:
+def trouble(world: World, kinds: Mapping[str, Deed], wish: Wish) -> tuple[list[Injected], list[str]]:
     """Fault after fault; what was done, and what the rows broke at any of those moments."""
     injected: list[Injected] = []
     seen: list[str] = []
-    until = time.monotonic() + seconds
-    for planned in plan(seed, list(kinds)):
+    until = time.monotonic() + wish.seconds
+    for planned in plan(wish.seed, list(kinds)):
         time.sleep(planned.pause_s)
         if time.monotonic() > until:
             return injected, seen
