@@ -40,7 +40,7 @@ def main(control: int, parent: int) -> None:
     wire = Wire(socket.socket(fileno=control))
     while (order := _next_order(wire, parent)) is not None:
         files, wire.files = wire.files, []
-        answer = spawn.start(order, files)
+        answer = _too_late(order) or spawn.start(order, files)
         for file in files:
             os.close(file)
         if isinstance(answer, int):
@@ -48,6 +48,14 @@ def main(control: int, parent: int) -> None:
             answer = Watch(wire, bell, order, answer).until_gone(parent)
         wire.send(answer)
     os._exit(0)
+
+
+def _too_late(order: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Why nothing is begun: who was frozen on the way here may be followed by another attempt already."""
+    if time.clock_gettime(_CLOCK) < float(order["deadline"]):
+        return None
+    why = "The order came so late that its lease was nearly over: nothing was begun."
+    return {"ended": {"code": None, "signal": None, "by": "refused", "reason": "not_started", "error": why}}
 
 
 def _harden() -> int:

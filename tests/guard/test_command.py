@@ -195,11 +195,10 @@ def test_a_kill_for_memory_is_told_as_such(guards: Guards, monkeypatch: pytest.M
 
 
 def test_the_clocks_are_told_apart(guards: Guards) -> None:
-    now = boottime()
-    late = replace(terms(grace_s=1), run_deadline=now + 0.3)
-    lost = replace(terms(), deadline=now + 0.3)
-
+    late = replace(terms(grace_s=1), run_deadline=boottime() + 0.3)
     leased, _ = say(guards, "exec sleep 60", within=late)
+
+    lost = replace(terms(), deadline=boottime() + 0.3)
     fenced, _ = say(guards, "exec sleep 60", within=lost)
 
     assert (leased.by, leased.reason, leased.signal) == ("run_lease", "lease_expired", 15)
