@@ -1,6 +1,7 @@
 """Postgres and Redis: reachable, of a version and set up as the promises need."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -79,7 +80,7 @@ def redis(patient: Patient) -> Iterator[Finding]:
 
 def judge_redis(name: str, version: str) -> Finding:
     """The finding for a version."""
-    major, minor, patch = (int(it) for it in [*version.split("."), "0", "0"][:3])
+    major, minor, patch = (int(it) for it in [*re.findall(r"\d+", version), "0", "0"][:3])
     remedy = "export REDIS_URL=redis://:password@host:6379/0  # of Valkey 8.1.4, Redis 8.2.2, or newer"
     if (major, minor) < OLDEST_REDIS:
         return fail("redis", f"{name} {version} is too old", remedy)

@@ -1,0 +1,152 @@
+"""What the doctor says of the gate: a difference of each kind, made on purpose."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+from console.doctor import gate
+from shared import keys
+from shared.answers import Waiter
+from shared.store import activity, epoch
+from tests.doctor.conftest import Ward
+from tests.store.rows import by_hand
+
+HEALS = "slotbeat worker -Q maintenance  # whose reconciler heals it within seconds"
+
+
+def start(ward: Ward, **over: object) -> str:
+    """A firing with its reservation; its id."""
+    asked = by_hand(ward.rows.workspace, **over)
+    assert ward.admission.run_now(asked, activity.Deed("run", "test", {}), queue=True) is None
+    return str(asked.id)
+
+
+def run(ward: Ward) -> str:
+    """A firing that runs, in both stores; its id."""
+    asked = by_hand(ward.rows.workspace)
+    ward.admission.run_now(asked, activity.Deed("run", "test", {}), queue=False)
+    request = uuid4()
+    ward.admission.gate.claim(asked.id, request, "w", 60_000)
+    ward.rows.claim(asked.id, request)
+    return str(asked.id)
+
+
+def key(ward: Ward, name: str) -> str:
+    return f"{keys.gate_root('slotbeat')}:{ward.admission.gate.epoch}:{name}"
+
+
+def test_both_stores_agree_while_firings_run_and_wait(ward: Ward) -> None:
+    run(ward)
+    for _ in range(3):
+        start(ward)
+
+    assert ward.one(gate.epoch)[:2] == ("ok", "1 in both")
+    assert ward.one(gate.gate) == ("ok", "agrees with the rows", ())
+
+
+def test_a_gate_that_was_never_filled(ward: Ward) -> None:
+    assert ward.one(gate.epoch) == ("warn", "the gate was never filled", ("slotbeat beat", "slotbeat worker"))
+    assert ward.told(gate.gate) == []
+
+
+def test_a_gate_that_lost_its_memory(ward: Ward) -> None:
+    start(ward)
+    ward.admission.gate.redis.flushdb()
+
+    assert ward.one(gate.epoch) == ("fail", "Postgres is at epoch 1, the gate at none", (HEALS,))
+    assert ward.told(gate.gate) == []
+
+
+def test_a_gate_of_another_epoch(ward: Ward) -> None:
+    start(ward)
+    with ward.rows.sql.transaction():
+        epoch.raise_to(ward.rows.sql, 7, "x")
+
+    assert ward.one(gate.epoch)[:2] == ("fail", "Postgres is at epoch 7, the gate at 1")
+
+
+def test_another_redis_than_everybody_elses(ward: Ward) -> None:
+    start(ward)
+    ward.rows.all("update epoch set redis_run_id = 'another' returning number")
+
+    level, words, remedy = ward.one(gate.epoch)
+
+    assert level == "fail"
+    assert "another Redis than REDIS_URL names" in words
+    assert remedy == (HEALS, "export REDIS_URL=  # as where beat and workers run, if they run")
+
+
+def test_a_run_that_the_gate_forgot(ward: Ward) -> None:
+    firing = run(ward)
+    held = uuid4()
+    ward.admission.gate.redis.delete(key(ward, f"firing:{firing}"))
+    ward.admission.gate.redis.srem(key(ward, "used:fleet"), firing, str(held))
+
+    told = ward.told(gate.gate)
+
+    assert [(it.level, it.words, it.remedy) for it in told] == [
+        ("fail", "1 limits have another usage in the gate: fleet", (HEALS,)),
+        ("fail", f"1 run without a lease in the gate: {firing}", (HEALS,)),
+    ]
+
+
+def test_a_firing_that_could_start_and_is_in_no_line(ward: Ward) -> None:
+    start(ward)
+    forgotten = str(ward.rows.firing())
+
+    assert ward.one(gate.gate) == ("fail", f"1 could start and are unknown to the gate: {forgotten}", (HEALS,))
+
+
+def test_a_stranger_in_the_line(ward: Ward) -> None:
+    start(ward)
+    stranger = uuid4()
+    ward.admission.gate.offer([Waiter(stranger, ward.rows.workspace, None, 1, 5, False, "?")])
+
+    assert ward.one(gate.gate) == ("fail", f"1 in the gate neither wait nor run: {stranger}", (HEALS,))
+
+
+def test_a_lease_of_what_does_not_run(ward: Ward) -> None:
+    firing = start(ward)
+    asked = ward.rows.one("select id from firings")
+    ward.admission.gate.claim(asked, uuid4(), "w", 60_000)
+
+    found = {it.words for it in ward.told(gate.gate)}
+
+    assert f"1 are leased in the gate and do not run: {firing}" in found
+
+
+def test_another_cap_and_a_limit_that_only_one_store_has(ward: Ward) -> None:
+    start(ward)
+    ward.rows.cap("fleet", 5)
+    ward.admission.gate.set_cap("lane:left", 3)
+
+    assert [it.words for it in ward.told(gate.gate)] == [
+        "1 limits are in one store only: lane:left",
+        "1 limits have another cap in the gate: fleet",
+    ]
+
+
+def test_what_is_seen_only_once_was_under_way(ward: Ward) -> None:
+    start(ward)
+    forgotten = ward.rows.firing()
+    ward.patient.pause = lambda _: ward.admission.offer_again([forgotten])
+
+    assert ward.one(gate.gate)[0] == "ok"
+
+
+def test_a_worker_that_does_not_answer_at_our_broker(ward: Ward) -> None:
+    ward.process(node="w1@elsewhere")
+
+    level, words, remedy = ward.one(gate.broker)
+    assert level == "fail"
+    assert words.startswith("w1@elsewhere does not answer at this broker")
+    assert remedy == ("export CELERY_BROKER_URL=  # as where that worker runs, and here",)
+
+    ward.environ["CELERY_BROKER_URL"] = ward.patient.where.broker_url
+    assert ward.one(gate.broker)[2] == ("unset CELERY_BROKER_URL  # as where that worker runs, and here",)
+
+
+def test_a_broker_of_its_own_is_said_to_be_one(ward: Ward, redis_url: str) -> None:
+    assert ward.one(gate.broker)[1] == "the same server as the gate"
+    ward.patient.where = replace(ward.patient.where, broker_url=redis_url.rpartition("/")[0] + "/62")
+
+    assert ward.one(gate.broker)[1] == "the same server as the gate, by another address"

@@ -1,0 +1,119 @@
+"""The doctor as people call it: a healthy system is told so, by every role that may look."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from console.cli import root
+from console.doctor import examine
+from console.doctor.finding import Finding
+from console.doctor.report import tell
+from tests.process.conftest import ROOT, Fleet
+from tests.store.test_roles import login
+from tests.waiting import until
+
+CHECKS = (
+    *("postgres", "schema", "redis", "redis memory", "redis disk", "invariants", "roles", "users", "size", "settings"),
+    *(
+        "cap",
+        "workers",
+        "beat",
+        "reaper",
+        "reconciler",
+        "line",
+        "guards",
+        "clocks",
+        "epoch",
+        "gate",
+        "broker",
+        "queues",
+    ),
+)
+
+
+@pytest.fixture
+def keeps(redis_url: str) -> Iterator[None]:
+    """The tests' server appends to a file for once."""
+    with Redis.from_url(redis_url) as client:
+        client.config_set("appendonly", "yes")
+        yield
+        client.config_set("appendonly", "no")
+
+
+def doctor(environment: Mapping[str, str], *options: str) -> tuple[int, str]:
+    argv = [sys.executable, "-m", "console.cli", "doctor", *options]
+    told = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
+    assert told.stderr == ""
+    return told.returncode, told.stdout
+
+
+def working(fleet: Fleet) -> None:
+    """A worker and a beat that have done a round of everything."""
+    fleet.schedule(fleet.workspace(), "hello", ["true"])
+    fleet.worker()
+    fleet.beat()
+    fleet.ended()
+    until(lambda: fleet.rows("select count(*) from cadence where finished_at is not null") == [(2,)])
+    until(lambda: fleet.rows("select count(*) from processes") == [(2,)])
+
+
+def test_a_healthy_system_is_told_so(fleet: Fleet, keeps: None) -> None:
+    working(fleet)
+
+    code, told = doctor(fleet.environment, "--json")
+    report: dict[str, Any] = json.loads(told)
+    assert [it for it in report["findings"] if it["level"] != "ok"] == []
+    assert (code, report["ok"]) == (0, True)
+    assert {it["check"] for it in report["findings"]} == set(CHECKS)
+
+    code, told = doctor({**fleet.environment, "DATABASE_URL": login(fleet.environment["DATABASE_URL"], "api")})
+    assert code == 0, told
+    lines = told.splitlines()
+    assert lines.pop() == "all is well"
+    assert len(lines) == len(CHECKS)
+    assert all(line.startswith("ok  ") for line in lines)
+
+
+def test_a_user_who_may_not_look_is_told_who_may(fleet: Fleet) -> None:
+    as_reader = {**fleet.environment, "DATABASE_URL": login(fleet.environment["DATABASE_URL"], "reader")}
+
+    code, told = doctor(as_reader)
+
+    assert code == 1
+    assert "this user may not look: permission denied for table settings" in told
+    assert "$ export DATABASE_URL=  # of a member of slotbeat_api" in told
+
+
+def test_findings_are_a_line_each_with_what_to_type_below(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [
+        Finding("one", "ok", "fine"),
+        Finding("two", "warn", "not so \x1b[31mgood", ("slotbeat this", "slotbeat that")),
+    ]
+
+    assert tell(found) == 1
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ok    one           fine",
+        "warn  two           not so \\x1b[31mgood",
+        "                    $ slotbeat this",
+        "                    $ slotbeat that",
+        "1 finding",
+    ]
+
+
+def test_every_remedy_that_begins_with_slotbeat_is_a_command() -> None:
+    folder = Path(examine.__file__).parent
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    named = set(re.findall(r"[\"']slotbeat (\w+)", text))
+
+    with root.make_context("slotbeat", [], resilient_parsing=True) as context:
+        known = set(root.list_commands(context))
+    assert named
+    assert named - known == set()

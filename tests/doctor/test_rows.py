@@ -1,0 +1,142 @@
+"""What the doctor says of Postgres's rows, roles, users and size."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from console.doctor import rows as checks
+from shared.store import roles
+from shared.store.connection import connect
+from tests.doctor.conftest import Ward
+
+# Each breaks one promise behind the back of the triggers that keep it.
+BROKEN = {
+    "2: a running firing lacks a slot": "update slots set token = null",
+    "2: a slot is held by what does not run": "update slots set token = 99 where token is null",
+    "2: a limit has other slots than its cap": "delete from slots where token is null",
+    "2: a firing has not the one live attempt that it should": "update attempts set ended_at = now(),"
+    " outcome = 'failed'",
+    "5: a firing's tokens do not rise": "update attempts set token = 99",
+    "6: a firing's attempts are not those charged": "update firings set attempt_count = 0",
+    "6: a firing's interruptions are not counted": "update firings set interrupted_count = 1",
+}
+
+
+@pytest.fixture
+def weaken(ward: Ward) -> Iterator[Any]:
+    """Runs statements about roles, which are the cluster's, and others that take them back."""
+    undo: list[str] = []
+
+    def run(statement: str, back: str) -> None:
+        undo.append(back)
+        ward.rows.sql.execute(statement)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    yield run
+    for statement in undo:
+        ward.rows.sql.execute(statement)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def test_sound_rows(ward: Ward) -> None:
+    ward.rows.running()
+
+    for check in (checks.promises, checks.group_roles, checks.users, checks.size):
+        level, words, remedy = ward.one(check)
+        assert (level, remedy) == ("ok", ()), words
+
+
+@pytest.mark.parametrize(("promise", "statement"), BROKEN.items())
+def test_a_broken_promise_is_named_with_its_rows(ward: Ward, promise: str, statement: str) -> None:
+    ward.rows.running()
+    ward.rows.sql.execute("set session_replication_role = 'replica'")
+    ward.rows.sql.execute(statement)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    found = [it for it in ward.told(checks.promises) if it.words.startswith(promise)]
+
+    assert [it.level for it in found] == ["fail"]
+    assert found[0].remedy[0].startswith("slotbeat limit set fleet 0")
+    assert found[0].remedy[1].startswith("slotbeat doctor --json")
+
+
+def test_rights_that_are_not_as_declared(ward: Ward) -> None:
+    ward.rows.sql.execute("grant delete on activity_logs to slotbeat_api")
+
+    level, words, remedy = ward.one(checks.group_roles)
+
+    assert level == "fail"
+    assert "slotbeat_api: delete on activity_logs" in words
+    assert remedy == ("psql \"$DATABASE_URL\" -c 'select grant_roles()'  # as a user who may create roles",)
+
+
+def test_a_role_that_is_not_there(ward: Ward) -> None:
+    """A role of another name stands in for one that could not be made: roles are the whole cluster's."""
+    ward.rows.sql.execute("alter table role_grants drop constraint role_grants_role_check")
+    ward.rows.sql.execute("insert into role_grants values ('slotbeat_nobody', 'select', 'epoch')")
+
+    level, words, remedy = ward.one(checks.group_roles)
+
+    assert (level, words.split()[0]) == ("warn", "slotbeat_nobody")
+    assert "select grant_roles()" in remedy[0]
+
+
+def test_a_role_that_may_log_in(ward: Ward, weaken: Any) -> None:
+    weaken("alter role slotbeat_reader login", "alter role slotbeat_reader nologin")
+
+    level, words, remedy = ward.one(checks.group_roles)
+
+    assert (level, words.split()[0]) == ("fail", "slotbeat_reader")
+    assert "alter role slotbeat_reader nologin nosuperuser" in remedy[0]
+
+
+def test_a_schema_in_which_everybody_may_make_things(ward: Ward) -> None:
+    ward.rows.sql.execute("grant create on schema public to public")
+
+    found = ward.told(checks.group_roles)
+
+    assert {it.level for it in found} == {"fail"}
+    assert {it.remedy for it in found} == {("psql \"$DATABASE_URL\" -c 'revoke create on schema public from public'",)}
+
+
+def test_a_process_far_away_that_is_connected_as_a_superuser() -> None:
+    here = roles.User("slotbeat beat", "postgres", superuser=True, local=True)
+    modest = roles.User("slotbeat api", "api_1", superuser=False, local=False)
+    far = roles.User("slotbeat celery@far", "postgres", superuser=True, local=False)
+
+    [found] = checks.judge_users([here, modest, far])
+
+    assert (found.level, found.words) == ("warn", "celery@far is connected as postgres, a superuser")
+    assert "create role slotbeat_worker_1 login" in found.remedy[0]
+    assert [it.level for it in checks.judge_users([here, modest])] == ["ok"]
+
+
+def test_who_is_connected_is_seen(ward: Ward, database_url: str) -> None:
+    with connect(database_url, application="slotbeat w1@here"):
+        seen = roles.users(ward.rows.sql)
+
+    assert roles.User("slotbeat w1@here", "slotbeat", superuser=True, local=True) in seen
+
+
+def test_a_table_with_more_dead_rows_than_living_ones(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_DEAD_ROWS", 10)
+    ward.rows.all("insert into settings (key, value) select n::text, '' from generate_series(1, 100) n returning key")
+    ward.rows.sql.execute("delete from settings")
+    ward.rows.sql.execute("select pg_stat_force_next_flush()")
+
+    level, words, remedy = ward.one(checks.size)
+
+    assert (level, words) == ("warn", "settings has 100 dead rows to 0")
+    assert remedy == ('vacuumdb --analyze -t settings "$DATABASE_URL"',)
+
+
+def test_a_transaction_that_is_open_for_long(ward: Ward, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_OLD_S", 0.0)
+    with psycopg.connect(database_url, application_name="forgotten") as other:
+        other.execute("select 1")
+        pid = other.info.backend_pid
+
+        level, words, remedy = ward.one(checks.size)
+
+    assert level == "warn"
+    assert words.startswith("forgotten has a transaction open")
+    assert remedy == (f"psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({pid})'",)
