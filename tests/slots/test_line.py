@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.answers import Waiter
 from shared.gate import Gate
-from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, waiter
+from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, WORKSPACES, waiter
 
 ONE = REQUESTS[0]
 
@@ -139,3 +139,20 @@ def test_what_is_put_back_keeps_its_place(gate: Gate) -> None:
     made = gate.put_back(waiter(1, 0, 0).firing, ONE)
 
     assert [it.title for it in made] == ["t1"]
+
+
+def test_the_slot_of_a_lane_goes_on_when_the_workspace_it_was_for_is_full(gate: Gate) -> None:
+    gate.set_cap("lane:a", 1)
+    gate.set_cap(f"workspace:{WORKSPACES[0]}", 1)
+    first, other = gate.offer([waiter(1, 2, 1), waiter(2, 2, 0)])
+    gate.claim(first.firing, ONE, "w1", LEASE_MS)
+    gate.set_cap("fleet", 3)
+    gate.offer([waiter(3, 0, 1), waiter(4, 1, 1)])
+    gate.set_cap("fleet", 1)
+    gate.release(first.firing, ONE)
+    gate.reserve(waiter(5, 0, 0, forced=True))
+
+    made = gate.set_cap("fleet", 9)
+
+    assert gate.states([other.firing])[0].state == "reserved"
+    assert [it.title for it in made] == ["t4"]

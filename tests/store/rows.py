@@ -69,7 +69,12 @@ class Rows:
         with self.sql.transaction():
             ended = settlement.lock_ending(self.sql, token)
             assert ended is not None
-            ending = {"status": status, "outcome": outcome, "reason": "oom" if status == "failed" else None, **over}
+            ending: dict[str, Any] = {
+                "status": status,
+                "outcome": outcome,
+                "reason": "oom" if status == "failed" else None,
+                **over,
+            }
             return settlement.end_attempt(self.sql, ended, settlement.Ending(**ending))
 
     def slots(self, key: str) -> tuple[int, int, int, int]:
@@ -89,7 +94,7 @@ def claimer(number: int) -> attempts.Claimer:
 
 def by_hand(workspace: UUID, **over: Any) -> firings.ByHand:
     """An ad-hoc firing, unless told otherwise."""
-    values = {
+    values: dict[str, Any] = {
         "id": uuid7(),
         "schedule_id": None,
         "workspace_id": workspace,
