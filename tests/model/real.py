@@ -169,7 +169,7 @@ class Real:
             gate._ask(_OFFER, batch=_batch(self.waiter(f)), most=0)
         self.redis.hset(self.key("caps"), "fleet", cast("Any", cap))
         if until is not None:
-            self.redis.zadd(self.key("blocked"), {"fleet": cast("float", until)})
+            self.redis.zadd(self.key("blocked"), {"fleet": until})
 
     def late(self, name: str, f: int, after: World) -> None:
         """A reconciler acts on what it read before something changed."""

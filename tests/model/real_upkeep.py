@@ -31,7 +31,7 @@ def heal(real: Real, name: str, f: int) -> None:
             one._strangers()
         case "seat":
             one._unknown_running()
-        case "recap":
+        case _:
             one._caps()
 
 

@@ -38,8 +38,6 @@ def claim(world: World, i: int, rules: Rules) -> Told:
         return Told("stale", rows)
     if row.status != QUEUED:
         return Told("gone", rows)
-    if rows.cap == 0:
-        return Told("full", rows)
     slot, free = _slot(rows, forced=rules.forced[worker.f], rules=rules)
     if slot == NO_SLOT:
         return Told("full", rows)
@@ -50,9 +48,9 @@ def claim(world: World, i: int, rules: Rules) -> Told:
 def _slot(rows: Rows, *, forced: bool, rules: Rules) -> tuple[int, int]:
     if not rules.slot_rows:
         return A_ROW, rows.free
-    if rows.free:
+    if rows.free and rows.cap:
         return A_ROW, rows.free - 1
-    return (FORCED_ROW if forced else NO_SLOT), 0
+    return (FORCED_ROW if forced and rows.cap else NO_SLOT), 0
 
 
 def ended(rows: Rows, f: int, out: str, rules: Rules) -> Rows:

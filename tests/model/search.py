@@ -22,6 +22,7 @@ class Graph:
     parents: list[int] = field(default_factory=list)
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
+    known: dict[tuple[object, ...], int] = field(default_factory=dict)
     violation: str | None = None
     culprit: int = -1
 
@@ -76,29 +77,33 @@ def steps(world: World, rules: Rules, *, faults: bool = True) -> Steps:
 def search(rules: Rules, faults: int) -> Graph:
     """Breadth first, those with the fewest faults before all others; ends early at a broken promise."""
     graph = Graph(rules)
-    known = {key(first()): graph.add(first(), (), -1)}
+    graph.known[key(first())] = graph.add(first(), (), -1)
     layer = [0]
     for fault in range(faults + 1):
-        beyond: list[tuple[int, Step]] = []
-        for number in layer:  # grows while it is read
-            for step in steps(graph.worlds[number], rules, faults=fault < faults):
-                if step.fault:
-                    beyond.append((number, step))
-                else:
-                    _take(graph, known, layer, number, step)
-            if graph.violation is not None:
-                return graph
+        beyond = _explore(graph, layer, faults=fault < faults)
         layer = []
-        if fault < faults:
-            for number, step in beyond:
-                _take(graph, known, layer, number, step)
-                if graph.violation is not None:
-                    return graph
+        for number, step in beyond:
+            if graph.violation is None:
+                _take(graph, layer, number, step)
     return graph
 
 
-def _take(graph: Graph, known: dict[tuple[object, ...], int], layer: list[int], number: int, step: Step) -> None:
-    found = key(step.world)
+def _explore(graph: Graph, layer: list[int], *, faults: bool) -> list[tuple[int, Step]]:
+    """Everything that can be reached from here without a fault; the faults that may come next."""
+    beyond: list[tuple[int, Step]] = []
+    for number in layer:  # grows while it is read
+        for step in steps(graph.worlds[number], graph.rules, faults=faults):
+            if not step.fault:
+                _take(graph, layer, number, step)
+            elif faults:
+                beyond.append((number, step))
+        if graph.violation is not None:
+            return []
+    return beyond
+
+
+def _take(graph: Graph, layer: list[int], number: int, step: Step) -> None:
+    known, found = graph.known, key(step.world)
     there = known.get(found)
     if there is None:
         there = known[found] = graph.add(step.world, step.label, number)

@@ -6,11 +6,9 @@ from typing import NamedTuple
 from tests.model import gate as lua
 from tests.model import rows as sql
 from tests.model.world import (
-    ABSENT,
     LEASED,
     RESERVED,
     RUNNING,
-    WAITING,
     Label,
     Payload,
     Rules,
@@ -22,7 +20,6 @@ from tests.model.world import (
     with_row,
     with_worker,
 )
-
 
 ASKING = ("leased", "claimed", "ordered")
 
@@ -53,7 +50,7 @@ def of_worker(world: World, i: int, rules: Rules) -> Steps:
             yield from _payload_ends(world, i)
         case "ended" | "recorded":
             yield from _settle(world, i, rules)
-        case "settled" | "back":
+        case _:  # settled, or back from Postgres with a no
             yield from _tell_gate(world, i)
     if worker.phase != "idle":
         yield Step(("crash", i), with_worker(world, i, idle(worker)), 1)
@@ -229,9 +226,7 @@ def _is_new(world: World, f: int, r: int) -> int:
 
 def _later(world: World, f: int, r: int, rules: Rules) -> World:
     workers = tuple(
-        it._replace(age=min(it.age + 1, rules.deadline_age))
-        if (it.f, it.r) == (f, r) and it.phase in ASKING
-        else it
+        it._replace(age=min(it.age + 1, rules.deadline_age)) if (it.f, it.r) == (f, r) and it.phase in ASKING else it
         for it in world.workers
     )
     payloads = tuple(sorted(_older(it, rules) if (it.f, it.r) == (f, r) else it for it in world.payloads))
@@ -246,6 +241,3 @@ def _older(it: Payload, rules: Rules) -> Payload:
     age = min(it.age + 1, rules.deadline_age)
     answer = it.answer + 1 if 0 <= it.answer < age - 1 else -1
     return it._replace(age=age, answer=answer)
-
-
-

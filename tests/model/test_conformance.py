@@ -23,7 +23,7 @@ RULES = {
     "caps": Rules(caps=(0, 1, 2)),
     "renewed": Rules(deadline_age=2),
 }
-WALKS, LONGEST, FAULTS = 50, 18, 3
+WALKS, LONGEST, FAULTS = 40, 18, 3
 # All kinds of steps are possible in these already.
 EARLIEST = 1500
 
@@ -41,6 +41,7 @@ def real(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     database.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", RULES)
 def test_the_code_does_what_the_model_says_on_random_ways(real: Real, name: str) -> None:
     chance = random.Random(f"{SEED} {name}")
@@ -52,6 +53,7 @@ def test_the_code_does_what_the_model_says_on_random_ways(real: Real, name: str)
     assert not broken(real.sql)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", RULES)
 def test_the_code_does_what_the_model_says_on_the_shortest_way_to_every_kind_of_step(real: Real, name: str) -> None:
     found = shortest(search(RULES[name], 1 if name != "caps" else 0))
