@@ -65,13 +65,13 @@ CONTROLS = (
             Patch(SETTLE, "and token = %(token)s and status = 'running'", "and status = 'running'"),
         ),
         STOPS,
-        payloads="long",
+        payloads="longer, long",
     ),
     Control(
         "a guard without a deadline",
         (Patch("workers/guard.py", "elif now >= self._deadline:", "elif False:"),),
         STOPS,
-        payloads="long",
+        payloads="longer, long",
     ),
     Control(
         "a reaper without a grace",
@@ -80,7 +80,7 @@ CONTROLS = (
             Patch(WORLD, '"SLOTBEAT_REAP_GRACE_S"', '"SLOTBEAT_DEAD_TICKS": "1", "SLOTBEAT_REAP_GRACE_S"'),
         ),
         STOPS,
-        payloads="long",
+        payloads="longer, long",
     ),
     Control(
         "Redis as the authority: no slot rows, no epoch",
@@ -88,8 +88,8 @@ CONTROLS = (
             Patch(CLAIM, "if full_limit is not null and not f.forced then", "if false then"),
             Patch(CLAIM, "<> believed_epoch then", "<> believed_epoch and false then"),
         ),
-        "caller-died-after-its-cap, redis-flushed, epoch-lost",
-        payloads="half, quick",
+        "gate-believes, gate-forgot, redis-flushed, epoch-lost",
+        payloads="half, long, longer",
     ),
     Control(
         "a guard that ends its own child alone",

@@ -9,7 +9,7 @@ import redis
 
 from console.local.server import Server
 from shared.clock import boottime
-from shared.keys import epoch_key
+from shared.keys import epoch_key, gate_root
 from shared.settings import DEFAULT_NAMESPACE
 from tests.chaos.faults import fault
 from tests.chaos.faults_processes import LONG_S, SHORT_S
@@ -112,6 +112,21 @@ def epoch_raised(world: World, dice: Random) -> None:
 def epoch_lowered(world: World, dice: Random) -> None:
     with broker(world) as client:
         client.set(epoch_key(DEFAULT_NAMESPACE), 1)
+
+
+@fault
+def gate_believes_in_other_caps(world: World, dice: Random) -> None:
+    """The gate says yes to everybody; the rows must say no."""
+    with broker(world) as client:
+        for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:caps"):
+            client.hset(key, mapping=dict.fromkeys(client.hkeys(key), 100))
+
+
+@fault
+def gate_forgot_its_usage(world: World, dice: Random) -> None:
+    with broker(world) as client:
+        for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:used:*"):
+            client.delete(key)
 
 
 @fault

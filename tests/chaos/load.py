@@ -24,6 +24,7 @@ SCHEDULES: dict[str, tuple[int, dict[str, Any]]] = {
     "quick": (6, {}),
     "half": (4, {"overlap": "queue_one"}),
     "long": (2, {"max_attempts": 3}),
+    "longer": (2, {"max_attempts": 3}),
     "turns": (3, {"max_turns": 50, "lane": LANE}),
     "over_budget": (2, {"max_turns": 3, "max_run_seconds": 6}),
     "fails": (2, {"overlap": "queue_all"}),

@@ -44,6 +44,11 @@ def long(me: Witness) -> None:
     me.works(4)
 
 
+def longer(me: Witness) -> None:
+    """For longer than it takes to give its worker up."""
+    me.works(9)
+
+
 def turns(me: Witness) -> None:
     for _ in range(5):
         say(TURN)
@@ -113,7 +118,7 @@ def say(text: str) -> None:
 
 KINDS = {
     it.__name__: it
-    for it in (quick, half, long, turns, over_budget, fails, flaky, hangs, deaf, daemon, floods, regicide)
+    for it in (quick, half, long, longer, turns, over_budget, fails, flaky, hangs, deaf, daemon, floods, regicide)
 }
 
 
