@@ -16,7 +16,7 @@ from shared import celery_app, settings
 from shared.admission import Admission
 from shared.clock import monotonic
 from shared.events import trouble
-from shared.store import due, processes
+from shared.store import cadence, due, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres
 
@@ -71,18 +71,26 @@ class Scheduler(CeleryScheduler):
             self.admission.write_own_cap(self.settings, self.node)
 
     def _send_maintenance(self) -> None:
-        """Every beat sends; the tasks take turns by a row, so that several beats make no more passes."""
-        for task, every_s in timetable(self.settings).items():
-            if self._is_time(task, every_s):
+        """What has not run for its interval. Any beat may send it; the tasks take turns by a row.
+
+        Looked at twice an interval: a beat that sent by its own clock alone would be refused again and again
+        by the row of a task that another beat, or its own last message, was late with.
+        """
+        times = timetable(self.settings)
+        looked = [task for task, every_s in times.items() if self._is_time(task, every_s / 2)]
+        if not looked:
+            return
+        ages_s = cadence.ages_s(self.database.connection())
+        for task in looked:
+            if ages_s.get(task, float("inf")) >= times[task] * 0.9:
                 celery_app.publish_maintenance(self.app, task)
 
     def _sign(self) -> None:
         if self._is_time("sign", SIGN_EVERY_S):
-            node = f"beat@{socket.gethostname()}"
             facts = {
-                "id": f"{node}:{os.getpid()}",
+                "id": self.me,
                 "kind": "beat",
-                "node": node,
+                "node": self.node,
                 "boot_id": "",
                 "pid": os.getpid(),
                 "facts": {"cap_asked_for": settings.cap_asked_for()},
@@ -97,7 +105,7 @@ class Scheduler(CeleryScheduler):
         shortest = 0.0 if ticked.schedules else 0.02
         pause = LONGEST_SLEEP_S if left is None else min(LONGEST_SLEEP_S, max(shortest, left))
         for task, every_s in timetable(self.settings).items():
-            pause = min(pause, max(0.0, self.last.get(task, 0.0) + every_s - monotonic()))
+            pause = min(pause, max(0.0, self.last.get(task, 0.0) + every_s / 2 - monotonic()))
         if pause > 0:
             due.wait_for_edit(listener, pause)
 

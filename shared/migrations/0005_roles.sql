@@ -73,6 +73,7 @@ select 'slotbeat_worker', rights, thing from (values
 
 insert into role_grants (role, rights, thing)
 select 'slotbeat_beat', rights, thing from (values
+  ('select', 'cadence'),
   ('select', 'installation'), ('select', 'epoch'), ('update (number, redis_run_id, rebuilt_at)', 'epoch'),
   ('select (key, value)', 'settings'), ('select', 'limits'),
   ('select (id, name, status, native_scheduler)', 'workspaces'),

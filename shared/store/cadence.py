@@ -37,6 +37,15 @@ def take(connection: Postgres, name: str, every_s: float) -> bool:
     return told.rowcount == 1
 
 
+def ages_s(connection: Postgres) -> dict[str, float]:
+    """Seconds since each task last ran, by Postgres's clock."""
+    return dict(
+        connection.execute(
+            "select name, extract(epoch from clock_timestamp() - ran_at)::float8 from cadence"
+        ).fetchall()
+    )
+
+
 def finish(connection: Postgres, name: str, outcome: str, counts: dict[str, Any]) -> None:
     """Writes how a pass ended, also when it failed; counters named `..._total` are added up."""
     connection.execute(
