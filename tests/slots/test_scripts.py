@@ -220,3 +220,13 @@ def test_a_firing_is_in_the_gate_once_however_often_it_is_offered(gate: Gate) ->
     assert gate.offer([*batch, *batch]) == []
 
     assert taken(gate.redis) == before
+
+
+@pytest.mark.parametrize(("later", "told"), [(999, "WAITING"), (1000, "LEASED")])
+def test_a_block_is_over_at_its_moment_also_for_who_claims_without_a_fill(gate: Gate, later: int, told: str) -> None:
+    gate.stop("fleet", 1000)
+    gate.offer([waiter(1, 0, 0)])
+
+    gate.now_ms = (gate.now_ms or 0) + later
+
+    assert gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS) == told

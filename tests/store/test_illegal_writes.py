@@ -179,3 +179,23 @@ def test_a_slot_may_change_hands_within_a_transaction_only_if_all_fits_at_its_en
         rows.sql.execute("update slots set token = null where token = %(token)s", known)
 
     assert rows.slots("fleet") == (3, 1, 0, 0)
+
+
+CLAIM_BY_HAND = """
+    with run as (
+      update firings set status = 'running', attempt_count = 2, token = %(new)s where id = %(requeued)s),
+         attempt as (
+      insert into attempts (firing_id, number, token, request_id, worker, claimed_at, heartbeat_expires_at, lease_ms,
+                            run_expires_at)
+      values (%(requeued)s, 2, %(new)s, gen_random_uuid(), '{}', now(), now(), 1, now()))
+    update slots set token = %(new)s where limit_key = 'fleet' and number = %(free)s
+"""
+
+
+def test_a_claim_that_is_whole_but_for_its_older_token_is_refused(rows: Rows) -> None:
+    known = facts(rows)
+    before = rows.one("select token from firings where id = %s", known["requeued"])
+
+    assert is_refused(rows, CLAIM_BY_HAND, {**known, "new": before})
+    assert is_refused(rows, CLAIM_BY_HAND, {**known, "new": -5})
+    assert not is_refused(rows, CLAIM_BY_HAND, {**known, "new": 4711})
