@@ -121,15 +121,16 @@ def disagreements(world: World) -> list[str]:
     return found
 
 
-def marked(world: World) -> list[str]:
+def marked(world: World) -> dict[int, str]:
     """Processes that still carry this installation's mark."""
     mark = f"SLOTBEAT_INSTALLATION={world.installation}".encode()
-    found: list[str] = []
+    found: dict[int, str] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(f"process {folder.name} is left: {(folder / 'cmdline').read_bytes()!r}")
+                    words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    found[int(folder.name)] = f"process {folder.name} is left: {words}"
             except OSError:
                 continue
     return found

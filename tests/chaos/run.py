@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGKILL
 
 from console.deeds import pausing
 from console.deeds.settings import write as write_setting
@@ -14,6 +15,7 @@ from tests.chaos import checks, testimony
 from tests.chaos.faults import Deed, Injected, every_kind, inject, plan
 from tests.chaos.faults_people import ACTOR, repair
 from tests.chaos.load import FLEET_CAP, Load, furnish
+from tests.chaos.members import signal_to
 from tests.chaos.world import World, a_world, running, wait_until
 
 QUIET_WITHIN_S = 60
@@ -110,15 +112,16 @@ def heal(world: World) -> bool:
 
 
 def judge(world: World, result: Result, found: list[str]) -> dict[str, list[str]]:
-    left: list[str] = []
     wait_until(lambda: not checks.marked(world), 3)
-    left += checks.marked(world)
+    left = checks.marked(world)
+    for pid in left:
+        signal_to(pid, SIGKILL)
     return {
         "stuck": found,
         "rows": list(checks.broken_rows(world)),
         "lost": list(checks.lost(world, result.load)),
         "executed": list(testimony.violations(world, result.told)),
-        "left behind": left,
+        "left behind": list(left.values()),
     }
 
 
