@@ -50,10 +50,7 @@ def claim(station: Station, firing: UUID, celery_id: str | None) -> Claimed | No
     """The gate first, then Postgres; None when somebody else has it, or nobody may have it now."""
     for _ in range(3):
         request = uuid4()
-        lease_ms = round(station.refresh().lease_seconds * 1000)
-        told = station.admission.ask(
-            lambda gate, request=request, ms=lease_ms: gate.claim(firing, request, station.worker.id, ms)
-        )
+        told = _claim_in_gate(station, firing, request)
         if told == "UNKNOWN":
             # A late message, or a gate that forgot: what Postgres calls startable goes in line.
             station.admission.offer_again([firing])
@@ -68,6 +65,20 @@ def claim(station: Station, firing: UUID, celery_id: str | None) -> Claimed | No
         if not _stand_back(station, firing, request, answer):
             return None
     return None
+
+
+def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
+    """The gate's answer; an answer that was lost is found by asking again with the same request."""
+    lease_ms = round(station.refresh().lease_seconds * 1000)
+    for last in (False, True):
+        try:
+            return station.admission.ask(lambda gate: gate.claim(firing, request, station.worker.id, lease_ms))
+        except RedisError as error:
+            trouble("claim.no_answer", error, firing=firing)
+            if last:
+                break
+            time.sleep(_TRY_AGAIN_S)
+    return "GATE_AWAY"
 
 
 def _claim_in_postgres(

@@ -1,13 +1,17 @@
 """Every Celery task, each a few lines: decode, call one function."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from shared.celery_app import EXECUTE, REAP, RECONCILE
+from shared.events import trouble
 from workers import execute as firing_steps
 from workers import reaper, reconcile
 from workers.celery import app
-from workers.station import station
+from workers.station import Station, station
 
 
 @app.task(name=EXECUTE, bind=True, ignore_result=True)
@@ -19,10 +23,19 @@ def execute(self: Any, firing_id: str) -> str:
 @app.task(name=REAP, ignore_result=True)
 def reap() -> dict[str, int]:
     """Ends what outlived its leases, if it is this task's turn."""
-    return reaper.sweep(station(app))
+    return _contained(REAP, reaper.sweep)
 
 
 @app.task(name=RECONCILE, ignore_result=True)
 def reconcile_gate() -> dict[str, int]:
     """Holds Redis against Postgres, if it is this task's turn."""
-    return reconcile.sweep(station(app))
+    return _contained(RECONCILE, reconcile.sweep)
+
+
+def _contained(task: str, sweep: Callable[[Station], dict[str, int]]) -> dict[str, int]:
+    """A pass that cannot even take its turn, because Postgres is away, is one line; the next one is due soon."""
+    try:
+        return sweep(station(app))
+    except psycopg.Error as error:
+        trouble("maintenance.failed", error, task=task)
+        return {}
