@@ -52,8 +52,11 @@ class Both:
             told = self.rows.settle(attempt.token, status)
             if told and status != "queued":
                 settlement.add_metrics(self.rows.sql, ended, NO_METRICS)
-        self.admission.hand_over(self.admission.ask(lambda gate: gate.release(attempt.firing_id, attempt.request_id)))
+        self.give_back(attempt.firing_id, attempt.request_id)
         return told
+
+    def give_back(self, firing: UUID, request: UUID) -> None:
+        self.admission.hand_over(self.admission.ask(lambda gate: gate.release(firing, request)))
 
     def states(self, *firings: UUID) -> list[str]:
         return [it.state for it in self.admission.ask(lambda gate: gate.states(firings))]

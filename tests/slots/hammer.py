@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections import Counter
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from shared.admission import Admission
 from shared.answers import Unseeded
@@ -56,7 +56,8 @@ class Hammer:
     def claim(self, both: Both) -> None:
         for firing in self._some_queued(both):
             both.worker_signs()
-            told = both.claim(firing)
+            request = uuid4()
+            told = both.claim(firing, request)
             if isinstance(told, Attempt):
                 self.own.append(told)
                 self.did["claimed"] += 1
@@ -65,7 +66,7 @@ class Hammer:
                 both.admission.offer_again([firing])
             elif not isinstance(told, str):
                 self.did[told.answer] += 1
-                both.admission.withdraw([firing])
+                both.give_back(firing, request)
                 both.admission.offer_again([firing])
 
     def _some_queued(self, both: Both) -> list[UUID]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.store import limits
 from shared.store.invariants import broken
 from tests.slots.both import Both
 from tests.store.rows import scene
@@ -43,12 +44,16 @@ def test_every_promise_holds_while_eight_processes_hammer_the_same_rows(
         seen += broken(both.rows.sql)
     told = [it.communicate() for it in crowd]
 
-    assert [it.returncode for it in crowd] == [0] * PROCESSES, "\n".join(err[-3000:] for _, err in told)
+    assert [it.returncode for it in crowd] == [0] * PROCESSES, "\n".join(err[-1500:] for _, err in told if err)[:3000]
     did = sum((Counter(json.loads(out.splitlines()[-1])) for out, _ in told), Counter[str]())
     print(dict(did))
     assert not seen
     assert not broken(both.rows.sql)
     assert did["claimed"] > 0
     assert did["fenced"] > 0
+    # Two who change a cap at once may tell the gate in the wrong order: the reconciler puts that right.
+    caps = limits.caps(both.rows.sql)
+    for key in caps.keys() | {it.limit for it in both.admission.ask(lambda gate: gate.usage()).limits}:
+        both.admission.tell_cap(key, caps.get(key))
     both.admission.ask(lambda gate: gate.withdraw([*gate.members()]))
     assert both.agree()
