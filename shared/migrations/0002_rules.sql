@@ -233,6 +233,21 @@ create constraint trigger new_slot_fits_cap after insert on slots
 create constraint trigger gone_slot_fits_cap after delete on slots
   deferrable initially deferred for each row when (not old.forced) execute function limit_has_the_slots_of_its_cap();
 
+-- A firing that is cancelled in line has its metrics row like every other that ended, whoever cancels it.
+create function cancelled_in_line_is_measured() returns trigger language plpgsql as $$
+begin
+  insert into schedule_firing_metrics (firing_id, schedule_id, workspace_id, fired_at, completed_at, slot_wait_ms,
+                                       turn_count, max_turns_at_firing, failure_reason)
+  values (new.id, new.schedule_id, new.workspace_id, new.nominal_at, new.finished_at,
+          (extract(epoch from new.finished_at - new.queued_at) * 1000)::bigint, new.turns, new.max_turns,
+          new.failure_reason)
+  on conflict (firing_id) do nothing;
+  return null;
+end $$;
+create trigger cancelled_in_line_is_measured after update of status on firings
+  for each row when (old.status = 'queued' and new.status = 'cancelled')
+  execute function cancelled_in_line_is_measured();
+
 -- next_run_at only moves forward, except by an edit (which raises the revision).
 create function schedule_moves_forward() returns trigger language plpgsql as $$
 begin

@@ -164,15 +164,8 @@ def cancel_queued(connection: Postgres, firing: UUID, reason: str) -> bool:
     """Ends a firing that waits; False when it does not wait (any more)."""
     told = connection.execute(
         """
-        with ended as (
-          update firings set status = 'cancelled', finished_at = now(), failure_reason = %(reason)s
-           where id = %(firing)s and status = 'queued'
-          returning id, schedule_id, workspace_id, nominal_at, queued_at, max_turns)
-        insert into schedule_firing_metrics (firing_id, schedule_id, workspace_id, fired_at, completed_at,
-                                             slot_wait_ms, turn_count, max_turns_at_firing, failure_reason)
-        select id, schedule_id, workspace_id, nominal_at, now(),
-               (extract(epoch from now() - queued_at) * 1000)::bigint, 0, max_turns, %(reason)s
-          from ended
+        update firings set status = 'cancelled', finished_at = now(), failure_reason = %(reason)s
+         where id = %(firing)s and status = 'queued'
         """,
         {"firing": firing, "reason": reason},
     )
@@ -226,20 +219,22 @@ class Filter:
     before: tuple[datetime, UUID] | None = None
 
 
+_SELECT = """
+    select f.id, f.schedule_id, f.workspace_id, w.name as workspace, f.source, f.title, f.number,
+           f.nominal_at, f.status, f.forced, f.priority, f.lane, f.max_turns, f.max_run_seconds,
+           f.attempt_count, f.max_attempts, f.not_before, f.queued_at, f.started_at, f.finished_at,
+           coalesce(a.turns, f.turns) as turns, f.input_tokens, f.output_tokens, f.cost_micros,
+           f.exit_code, f.failure_reason, f.error, f.result, f.interrupted_count
+      from firings f join workspaces w on w.id = f.workspace_id
+      left join attempts a on a.firing_id = f.id and a.ended_at is null
+"""
+
+
 def get(connection: Postgres, firing: UUID) -> Firing | None:
     """One firing, or None."""
     with connection.cursor(row_factory=class_row(Firing)) as cursor:
         return cursor.execute(
-            """
-            select f.id, f.schedule_id, f.workspace_id, w.name as workspace, f.source, f.title, f.number,
-                   f.nominal_at, f.status, f.forced, f.priority, f.lane, f.max_turns, f.max_run_seconds,
-                   f.attempt_count, f.max_attempts, f.not_before, f.queued_at, f.started_at, f.finished_at,
-                   coalesce(a.turns, f.turns) as turns, f.input_tokens, f.output_tokens, f.cost_micros,
-                   f.exit_code, f.failure_reason, f.error, f.result, f.interrupted_count
-              from firings f join workspaces w on w.id = f.workspace_id
-              left join attempts a on a.firing_id = f.id and a.ended_at is null
-             where f.id = %s
-            """,
+            _SELECT + " where f.id = %s",
             [firing],
         ).fetchone()
 
@@ -249,14 +244,8 @@ def newest(connection: Postgres, wanted: Filter, most: int) -> list[Firing]:
     before_at, before_id = wanted.before or (None, None)
     with connection.cursor(row_factory=class_row(Firing)) as cursor:
         return cursor.execute(
-            """
-            select f.id, f.schedule_id, f.workspace_id, w.name as workspace, f.source, f.title, f.number,
-                   f.nominal_at, f.status, f.forced, f.priority, f.lane, f.max_turns, f.max_run_seconds,
-                   f.attempt_count, f.max_attempts, f.not_before, f.queued_at, f.started_at, f.finished_at,
-                   coalesce(a.turns, f.turns) as turns, f.input_tokens, f.output_tokens, f.cost_micros,
-                   f.exit_code, f.failure_reason, f.error, f.result, f.interrupted_count
-              from firings f join workspaces w on w.id = f.workspace_id
-              left join attempts a on a.firing_id = f.id and a.ended_at is null
+            _SELECT
+            + """
              where (%(schedule)s::uuid is null or f.schedule_id = %(schedule)s)
                and (%(workspace)s::uuid is null or f.workspace_id = %(workspace)s)
                and (%(status)s::text is null or f.status = %(status)s)

@@ -246,3 +246,16 @@ def test_a_worker_that_was_asleep_renews_before_it_judges_anyone(fleet: Fleet, s
     sweep(fleet, station)
 
     assert status(fleet, token) == ("failed", "worker_lost")
+
+
+def test_a_firing_cancelled_in_line_has_its_metrics_row_too(fleet: Fleet) -> None:
+    """OBS-1: every ended firing, also one that never ran."""
+    fleet.admission.set_cap("fleet", 0, "test")
+    firing = by_hand(fleet.workspace())
+    fleet.admission.run_now(firing, activity.Deed("run", "me", {}), queue=True)
+
+    answer = fleet.admission.cancel(firing.id, "cancelled", activity.Deed("cancelled", "me", {}, firing=firing.id))
+
+    assert answer == "cancelled"
+    measured = "select failure_reason, slot_claimed_at, slot_wait_ms >= 0 from schedule_firing_metrics"
+    assert fleet.rows(measured) == [("cancelled", None, True)]
