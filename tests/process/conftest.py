@@ -61,8 +61,8 @@ class Fleet:
     def schedule(self, workspace: UUID, name: str, argv: list[str], **over: Any) -> UUID:
         """Due at once, then at midnight on New Year's Eve, unless told otherwise."""
         made = uuid7()
-        values = {"cron": "0 0 31 12 *", "status": "active", "prompt": "", "due_in_s": 0.0, **over}
-        due_in_s = values.pop("due_in_s")
+        values: dict[str, Any] = {"cron": "0 0 31 12 *", "status": "active", "prompt": "", "due_in_s": 0.0, **over}
+        due_in_s = float(values.pop("due_in_s"))
         target = values.pop("target", {"kind": "command", "argv": argv})
         columns = {"id": made, "workspace_id": workspace, "name": name, "target": Jsonb(target), **values}
         listed = ", ".join(columns)

@@ -71,8 +71,10 @@ def test_two_beats_make_exactly_one_firing_of_each_of_a_thousand_due_schedules(f
 
     assert fleet.rows("select count(distinct schedule_id) from firings") == [(1000,)]
     assert fleet.rows("select count(*) from schedules where next_run_at <= now()") == [(0,)]
-    usage = until(lambda: (it := fleet.admission.ask(lambda gate: gate.usage())).waiting == 1000 and it)
-    assert usage.reserved == 0  # no worker lives, so nobody is promised a slot that nobody could take
+    until(lambda: fleet.admission.ask(lambda gate: gate.usage()).waiting == 1000)
+    assert (
+        fleet.admission.ask(lambda gate: gate.usage()).reserved == 0
+    )  # no worker lives, so nobody is promised a slot that nobody could take
 
 
 def test_a_payload_that_exceeds_its_turn_budget_is_ended_at_once(fleet: Fleet) -> None:
