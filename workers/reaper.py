@@ -71,6 +71,10 @@ def reap_former_self(station: Station) -> int:
     lives has its process. How many were ended.
     """
     worker, ended = station.worker, 0
+    for known in processes.listing(station.database.connection()):
+        of_us = (known.kind, known.node, known.boot_id) == ("worker", worker.node, worker.boot_id)
+        if of_us and not _is_alive(known.pid, known.pid_start):
+            processes.leave(station.database.connection(), known.id)
     for suspect in attempts.of_host(station.database.connection(), worker.node, worker.boot_id):
         if _is_alive(suspect.worker.get("pid"), suspect.worker.get("pid_start")):
             continue

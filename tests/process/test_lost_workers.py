@@ -223,3 +223,7 @@ def test_a_worker_that_comes_back_reaps_its_former_self_at_once(fleet: Fleet, tm
     assert fleet.rows(lost) == [("requeued",), ("completed",)]
     assert not is_gone(other)
     assert fleet.rows("select status from firings where title = 'neighbour'") == [("running",)]
+    assert fleet.rows("select node, count(*) from processes where kind = 'worker' group by node order by node") == [
+        ("mine@test", 1),
+        ("neighbour@test", 1),
+    ]
