@@ -8,11 +8,13 @@ from celery import signals
 from shared.celery_app import make_app
 from workers import bootsteps, station
 from workers.identity import this_worker
+from workers.pubsub import bound_reads
 
 app = make_app("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
 bootsteps.install(app)
+bound_reads()
 # A pool child that has ended waits up to 30 s for its last answer to be read by a main process that has stopped
 # reading. Nobody needs the answer: what a firing came to is in Postgres.
 pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
