@@ -6,6 +6,7 @@ import threading
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import PubSub
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -15,6 +16,8 @@ from workers import pubsub
 def test_half_a_message_does_not_hold_a_worker_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """redis-py alone waits for the other half without any limit."""
     monkeypatch.setattr(pubsub, "READ_WITHIN_S", 0.2)
+    # Set to what it is, so that what bound_reads puts in its place is gone after this test.
+    monkeypatch.setattr(PubSub, "parse_response", PubSub.parse_response)
     pubsub.bound_reads()
     server = socket.create_server(("127.0.0.1", 0))
     answers = threading.Thread(target=_answer, args=(server,))
