@@ -7,16 +7,21 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
+from console.api import crowding
 from console.api.fields import Name
 from console.api.paging import Listing, id_after, listing
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
 from console.api.state import Actor, HowQuery, Page, Paging, Rows, Slots
+from console.deeds import crowding as crowding_deeds
 from console.deeds import firings as firing_deeds
 from console.deeds import pausing
 from console.deeds import schedules as deeds
+from console.deeds.crowding import Calibration
 from console.problems import not_found
+from shared.rules.collisions import Offset
 from shared.store import schedule_edits
 from shared.store import schedules as store
+from shared.store.connection import Database
 from shared.store.schedule_edits import Revision
 from shared.store.schedules import Filter, Schedule
 
@@ -26,10 +31,12 @@ IfMatch = Annotated[str | None, Header(description="The ETag of the revision tha
 
 
 class Saved(BaseModel):
-    """A schedule as it was saved, and what its owner should hear."""
+    """A schedule as it was saved, and what its owner should hear of it and of its neighbours."""
 
     schedule: Schedule
     warnings: list[dict[str, Any]]
+    offsets: list[Offset]
+    calibration: Calibration | None
 
 
 class Started(BaseModel):
@@ -60,7 +67,7 @@ def create_schedule(rows: Rows, actor: Actor, form: ScheduleForm, response: Resp
     """Makes a schedule; it is due at its first occurrence from now on."""
     saved = deeds.create(rows, form.values(), actor)
     response.headers["Location"] = f"/api/schedules/{saved.schedule.id}"
-    return _saved(saved, response)
+    return _saved(rows, saved, response)
 
 
 @router.get("/{schedule_id}")
@@ -77,7 +84,7 @@ def replace_schedule(
     rows: Rows, actor: Actor, schedule_id: UUID, form: ScheduleForm, response: Response, if_match: IfMatch = None
 ) -> Saved:
     """Edits all of a schedule. What waits or runs of it stays as it was made."""
-    return _saved(deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
 
 
 @router.patch("/{schedule_id}")
@@ -85,7 +92,7 @@ def edit_schedule(
     rows: Rows, actor: Actor, schedule_id: UUID, form: SchedulePatch, response: Response, if_match: IfMatch = None
 ) -> Saved:
     """Edits the fields that are given."""
-    return _saved(deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
 
 
 @router.delete("/{schedule_id}", status_code=204)
@@ -141,9 +148,15 @@ def _tagged(found: Schedule, response: Response) -> Schedule:
     return found
 
 
-def _saved(saved: deeds.Saved, response: Response) -> Saved:
-    warnings = [{"type": it.code, "message": it.words} for it in saved.warnings]
-    return Saved(schedule=_tagged(saved.schedule, response), warnings=warnings)
+def _saved(rows: Database, saved: deeds.Saved, response: Response) -> Saved:
+    notes = [{"type": it.code, "message": it.words} for it in saved.warnings]
+    seen = crowding.told(crowding_deeds.look(rows.connection(), saved.schedule))
+    return Saved(
+        schedule=_tagged(saved.schedule, response),
+        warnings=notes + seen.warnings,
+        offsets=seen.offsets,
+        calibration=seen.calibration,
+    )
 
 
 def _revisions(if_match: str | None) -> frozenset[int] | None:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from console.cli import found, show
+from console.cli.advice import advice
 from console.cli.failures import FAILED, Failure
 from console.cli.following import follow
 from console.cli.schedule_options import field_options, fields_of
@@ -163,5 +164,5 @@ def _saved(told: dict[str, Any], as_json: bool) -> None:
     saved = told["schedule"]
     when = "is paused" if saved["status"] == "paused" else f"runs {show.ago(saved['next_run_at'])}"
     click.echo(show.cell(f"{saved['workspace']}/{saved['name']} {when} ({saved['id']})", 0))
-    for it in told["warnings"]:
-        click.echo(show.cell(f"warning: {it['message']}", 0), err=True)
+    for line in advice(told):
+        click.echo(show.cell(line, 0), err=True)
