@@ -40,7 +40,7 @@ check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/basedpyright
 
 lock: ## requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --extra dev \
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --extra a2a --extra dev \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock $(ARGS)
 
 clean: ## removes .venv and every cache; the data in .slotbeat stays

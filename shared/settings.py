@@ -9,15 +9,19 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from shared.events import event
+from shared.rules.allowed import Allowed
 
 DEFAULT_NAMESPACE = "slotbeat"
 
 Source = Literal["environment", "table", "default"]
 
 
-def knob(default: Any, meaning: str, *, low: float = 0, high: float = 1e9) -> Any:
-    """A setting's default, what it means, and the bounds (inclusive) of a number."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+def knob(default: Any, meaning: str, *, low: float = 0, high: float = 1e9, here_only: bool = False) -> Any:
+    """A setting's default, what it means, and the bounds (inclusive) of a number.
+
+    `here_only`: the environment of the process alone says, for whoever may write settings may not widen it.
+    """
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "here_only": here_only})
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,33 @@ class Settings:
     keep_activity_days: int = knob(90, "how long the activity log is kept", low=1)
     keep_firings_days: int = knob(90, "how long ended firings and skips are kept", low=1)
     alert_urls: str = knob("", "Apprise addresses, separated by spaces")
+    allowed_commands: str = knob(
+        "*", "programs that command targets may run, by name or full path, separated by spaces", here_only=True
+    )
+    allowed_callables: str = knob("*", "callables that python targets may run, such as agents.*", here_only=True)
+    allowed_networks: str = knob(
+        "",
+        "networks beside the public internet that http and a2a targets may reach, such as 10.1.0.0/16",
+        here_only=True,
+    )
+    allowed_secrets: str = knob(
+        "", "variables of the worker that targets may name as secrets, such as AGENT_*", here_only=True
+    )
 
     @property
     def guard_margin_s(self) -> float:
         """How long before the lease's end a guard kills: never so much that little of the lease is left."""
         return min(self.lease_margin_s, self.lease_seconds / 3)
+
+    @property
+    def allowed(self) -> Allowed:
+        """What targets may run and use."""
+        return Allowed(
+            commands=tuple(self.allowed_commands.split()),
+            callables=tuple(self.allowed_callables.split()),
+            networks=tuple(self.allowed_networks.split()),
+            secrets=tuple(self.allowed_secrets.split()),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,11 @@ class Setting:
 
 class BadSetting(ValueError):
     """A value that its setting does not take; the message says what it takes."""
+
+
+def is_here_only(key: str) -> bool:
+    """Whether only the environment of the process that goes by it can say what this setting is."""
+    return any(it.name == key and it.metadata["here_only"] for it in fields(Settings))
 
 
 def environment_name(key: str) -> str:
@@ -137,7 +168,7 @@ def _resolve_one(known: Field[Any], environ: Mapping[str, str], table: Mapping[s
         ("table", known.name, table),
     )
     for source, name, values in places:
-        if name in values:
+        if name in values and not (source == "table" and known.metadata["here_only"]):
             try:
                 return Setting(
                     known.name,

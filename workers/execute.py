@@ -13,12 +13,12 @@ from shared.clock import boottime, monotonic
 from shared.events import event, trouble
 from shared.rules.reasons import Reason
 from shared.store import attempts, firing_events
+from workers.adapters.events import Event
 from workers.outcome import NOT_STARTED, Outcome
 from workers.settle import Settled, settle
 from workers.station import Station
-from workers.targets import TARGETS
-from workers.targets.command import Terms
-from workers.targets.events import Event
+from workers.targets import execute as execute_target
+from workers.targets.terms import Terms
 
 # How often what needs Postgres is tried again while it is away.
 _TRY_AGAIN_S = 0.25
@@ -134,12 +134,10 @@ def run(station: Station, claimed: Claimed) -> Outcome:
         about={"firing": str(attempt.firing_id), "request": str(attempt.request_id)},
         keeper=station.worker.keeper,
         max_turns=attempt.max_turns,
+        allowed=settings.allowed,
     )
-    target = TARGETS.get(attempt.target.get("kind", ""))
-    if target is None:
-        return Outcome(Reason.BAD_TARGET, f"no such kind of target: {attempt.target.get('kind')!r}")
     try:
-        return target(attempt.target, attempt.prompt, terms, station.guards, Record(station, attempt))
+        return execute_target(attempt.target, attempt.prompt, terms, station.guards, Record(station, attempt))
     except ValueError as error:
         return Outcome(Reason.BAD_TARGET, str(error))
     except Exception as error:  # noqa: BLE001 whatever went wrong here, the firing must not stay running

@@ -20,4 +20,5 @@ class Outcome:
     output_tokens: int | None = None
     cost_micros: int | None = None
     peak_rss_mb: float | None = None
+    remote_ref: str | None = None
     by: str = "worker"

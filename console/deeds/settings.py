@@ -7,7 +7,7 @@ from typing import Any
 from console.deeds.limits import set_cap
 from console.problems import Problem, Wrong, invalid, not_found
 from shared.admission import Admission
-from shared.settings import BadSetting, Setting, Settings, parse, resolve
+from shared.settings import BadSetting, Setting, Settings, environment_name, is_here_only, parse, resolve
 from shared.store import activity, limits
 from shared.store import settings as table
 from shared.store.connection import Database
@@ -31,6 +31,8 @@ def one(database: Database, key: str) -> Setting:
 def write(admission: Admission, key: str, value: Any, actor: str) -> Setting:
     """Writes a setting; the fleet's cap goes where caps stand, and at once into the gate."""
     before = one(admission.database, key)
+    if is_here_only(key):
+        raise _bad(f"{key} is set where workers and API run, and nowhere else: use {environment_name(key)} there.")
     text = _text(key, value)
     if key == MAX_CONCURRENT:
         set_cap(admission, limits.FLEET, parse(key, text), actor)

@@ -5,16 +5,19 @@ import os
 import resource
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from shared.clock import boottime
 from tests.guard.scenes import argv
+from workers.adapters.events import Event, Usage
 from workers.guards import Guards
-from workers.targets import command
-from workers.targets.command import Ended, Terms, environment, run
-from workers.targets.events import Event
-from workers.targets.tally import BATCH, MOST_EVENTS
+from workers.targets import execute, program, under_guard
+from workers.targets.ended import Ended
+from workers.targets.program import environment
+from workers.targets.tally import BATCH, MOST_EVENTS, OnEvents
+from workers.targets.terms import Terms
 
 MIB = 1024 * 1024
 
@@ -22,6 +25,10 @@ MIB = 1024 * 1024
 def terms(max_turns: int | None = None, grace_s: float = 5, last_s: float = 60) -> Terms:
     now = boottime()
     return Terms({"SLOTBEAT_TOKEN": "7"}, now + last_s, now + last_s, grace_s, token=7, max_turns=max_turns)
+
+
+def run(target: dict[str, Any], prompt: str, within: Terms, guards: Guards, on_events: OnEvents) -> Ended:
+    return under_guard.run(program({"kind": "command", **target}, prompt, within), within, guards, on_events)
 
 
 def say(guards: Guards, script: str, prompt: str = "", within: Terms | None = None) -> tuple[Ended, list[Event]]:
@@ -48,7 +55,7 @@ def test_lines_are_events_or_log(guards: Guards) -> None:
 
     kinds = ["turn", "log", "message", "tool", "message", "log", "log", "turn", "message", "log"]
     assert [event.kind for event in events] == kinds
-    assert (ended.turns, ended.input_tokens, ended.output_tokens, ended.cost_micros) == (2, 15, 2, 500)
+    assert (ended.turns, ended.usage) == (2, Usage(15, 2, 500))
     assert (ended.result, ended.exit_code, ended.reason, ended.error) == ("done", 0, None, None)
     assert events[-1].data == {"text": "no newline", "stream": "stdout"}
 
@@ -180,14 +187,14 @@ def test_a_failure_is_told_with_its_reason(script: str, reason: str, error: str,
 @pytest.mark.parametrize(("script", "code"), [("kill -KILL $$", -9), ("kill -SEGV $$", -11)])
 def test_a_payload_that_was_killed_is_no_target_that_may_heal(script: str, code: int, guards: Guards) -> None:
     """Else it would be tried again, as if a server had been away."""
-    outcome = command.execute({"argv": ["sh", "-c", script]}, "", terms(), guards, lambda _: None)
+    outcome = execute({"kind": "command", "argv": ["sh", "-c", script]}, "", terms(), guards, lambda _: None)
 
     assert (outcome.reason, outcome.exit_code) == ("exit_nonzero", code)
 
 
 def test_a_kill_for_memory_is_told_as_such(guards: Guards, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = iter([4, 5])
-    monkeypatch.setattr(command.oom, "kills", lambda: next(counted))
+    monkeypatch.setattr(under_guard.oom, "kills", lambda: next(counted))
 
     ended, _ = say(guards, "kill -KILL $$")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from shared.clock import boottime
 from workers.guards import Guards
 from workers.outcome import NOT_STARTED
-from workers.targets import command
-from workers.targets.command import Terms
+from workers.targets import execute
+from workers.targets.terms import Terms
 
 
 def test_an_order_that_comes_after_its_deadline_begins_nothing_and_charges_nobody(
@@ -16,9 +16,9 @@ def test_an_order_that_comes_after_its_deadline_begins_nothing_and_charges_nobod
     begun, now = tmp_path / "begun", boottime()
     late = Terms({}, deadline=now - 0.001, run_deadline=now + 60, abort_grace_s=1, token=7)
 
-    outcome = command.execute({"argv": ["touch", str(begun)]}, "a prompt", late, guards, lambda _: None)
-    after = command.execute(
-        {"argv": ["touch", str(begun)]},
+    outcome = execute({"kind": "command", "argv": ["touch", str(begun)]}, "a prompt", late, guards, lambda _: None)
+    after = execute(
+        {"kind": "command", "argv": ["touch", str(begun)]},
         "a prompt",
         Terms({}, deadline=now + 60, run_deadline=now + 60, abort_grace_s=1, token=8),
         guards,
@@ -34,6 +34,6 @@ def test_nothing_of_a_late_order_was_executed(guards: Guards, tmp_path: Path) ->
     begun, now = tmp_path / "begun", boottime()
     late = Terms({}, deadline=now - 0.001, run_deadline=now + 60, abort_grace_s=1, token=7)
 
-    command.execute({"argv": ["touch", str(begun)]}, "", late, guards, lambda _: None)
+    execute({"kind": "command", "argv": ["touch", str(begun)]}, "", late, guards, lambda _: None)
 
     assert not begun.exists()

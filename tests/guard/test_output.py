@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.targets.events import Usage, generic
+from workers.adapters.events import Usage
+from workers.adapters.generic import event_of as generic
 from workers.targets.output import LONGEST_LINE, LONGEST_OBJECT, Lines, Tail
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from shared.rules.text import clean
+from workers.targets.hiding import Hider
 
 LONGEST_LINE = 64 * 1024
 # An agent's events carry whole files: a turn must not go uncounted because its line is long.
@@ -13,10 +14,11 @@ OnLine = Callable[[bytes, bool], None]
 
 
 class Lines:
-    """Cuts a stream into lines, and calls `on_line(line, cut)` for each."""
+    """Cuts a stream into lines, and calls `on_line(line, cut)` for each, without what is hidden."""
 
-    def __init__(self, on_line: OnLine) -> None:
+    def __init__(self, on_line: OnLine, hide: Hider | None = None) -> None:
         self._on_line = on_line
+        self._hide = hide or Hider()
         self._rest = b""
         self._skipping = False
         # Set when nobody wants lines of log any more: only those that may be JSON objects are looked at,
@@ -45,9 +47,10 @@ class Lines:
         if self.objects_only and not line.startswith(b"{"):
             return
         if len(line) > _longest(line):
-            self._on_line(line[:LONGEST_LINE], True)
+            # Of a secret that the cut goes through, no part may stay.
+            self._on_line(self._hide(line)[: LONGEST_LINE - self._hide.longest], True)
         else:
-            self._on_line(line, False)
+            self._on_line(self._hide(line), False)
 
 
 def _longest(line: bytes) -> int:
@@ -70,8 +73,9 @@ def _objects(whole: bytes) -> Iterable[bytes]:
 class Tail:
     """The last of what was written, and how much came before it."""
 
-    def __init__(self, limit: int = KEPT) -> None:
+    def __init__(self, limit: int = KEPT, hide: Hider | None = None) -> None:
         self._limit = limit
+        self._hide = hide or Hider()
         self._kept = bytearray()
         self.dropped = 0
 
@@ -88,12 +92,18 @@ class Tail:
             self.dropped += surplus
 
     def text(self) -> str:
-        """What is kept, as text that can be stored; it never begins inside a character."""
-        self._drop_to_limit()
+        """What is kept, as text that can be stored; it never begins inside a character, or inside a secret."""
+        kept = bytearray(self._hide(bytes(self._kept)))
         if self.dropped:
-            while self._kept and self._kept[0] & 0xC0 == 0x80:
-                del self._kept[0]
+            del kept[: self._hide.longest]
+        surplus = max(0, len(kept) - self._limit)
+        self.dropped += surplus
+        del kept[:surplus]
+        if self.dropped:
+            while kept and kept[0] & 0xC0 == 0x80:
+                del kept[0]
                 self.dropped += 1
-        stored = clean(bytes(self._kept)).encode()
+        self._kept = kept
+        stored = clean(bytes(kept)).encode()
         # Each invalid byte has become three.
         return stored[-self._limit :].decode("utf-8", errors="ignore")

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from shared.rules.reasons import Reason
-from workers.targets.events import Adapter, Event, log_line
+from workers.adapters import Adapter
+from workers.adapters.events import Event, Failed, Usage, log_line
+from workers.targets.terms import Terms
 
 BATCH = 100
 BATCH_S = 0.2
@@ -16,27 +18,36 @@ OnEvents = Callable[[list[Event]], None]
 class Tally:
     """`stop(reason)` is called the moment the payload must end, `on_events` with each batch."""
 
-    def __init__(
-        self, adapter: Adapter, on_events: OnEvents, stop: Callable[[str], None], max_turns: int | None
-    ) -> None:
-        self._adapter, self._on_events, self._stop, self._max_turns = adapter, on_events, stop, max_turns
+    def __init__(self, adapter: Adapter, on_events: OnEvents, stop: Callable[[str], None], terms: Terms) -> None:
+        self._adapter, self._on_events, self._stop, self._terms = adapter, on_events, stop, terms
         self._batch: list[Event] = []
         self._batch_since = 0.0
         self._stopped = False
         self.events = 0
-        self.turns = self.input_tokens = self.output_tokens = self.cost_micros = 0
+        self.turns = 0
+        self.usage = Usage()
         self.result: str | None = None
         self.error: str | None = None
         self.reason: str | None = None
+        self.failed: Failed | None = None
+        self.remote_ref: str | None = None
         self.trouble: str | None = None
 
     @property
     def is_full(self) -> bool:
         return self.events >= MOST_EVENTS
 
-    @property
-    def over_budget(self) -> bool:
-        return self._max_turns is not None and self.turns > self._max_turns
+    def breach(self) -> Reason | None:
+        """Which budget has been exceeded: the firing's own, or what was left of one that it shares."""
+        terms, used = self._terms, self.usage
+        if _is_over(self.turns, terms.max_turns):
+            return Reason.TURN_LIMIT_EXCEEDED
+        may = terms.allowance
+        tokens = used.input_tokens + used.output_tokens
+        spent = (
+            _is_over(self.turns, may.turns) or _is_over(tokens, may.tokens) or _is_over(used.cost_micros, may.micros)
+        )
+        return Reason.BUDGET_EXCEEDED if spent else None
 
     @property
     def has_news(self) -> bool:
@@ -55,10 +66,10 @@ class Tally:
 
     def add(self, event: Event) -> None:
         self._count(event)
-        if self.over_budget and not self._stopped:
+        if not self._stopped and (breach := self.breach()) is not None:
             self._stopped = True
-            self._stop(Reason.TURN_LIMIT_EXCEEDED)
-        if self.is_full or self.trouble is not None:
+            self._stop(breach)
+        if self.is_full or self.trouble is not None or not event.is_kept:
             return
         self.events += 1
         self._batch.append(event)
@@ -67,10 +78,10 @@ class Tally:
 
     def _count(self, event: Event) -> None:
         self.turns += event.turns
-        self.input_tokens += event.usage.input_tokens
-        self.output_tokens += event.usage.output_tokens
-        self.cost_micros += event.usage.cost_micros
+        self.usage = self.usage.plus(event.usage)
         self.result = event.result if event.result is not None else self.result
+        self.failed = event.failed or self.failed
+        self.remote_ref = event.remote_ref or self.remote_ref
         if event.error is not None:
             self.error, self.reason = event.error, event.reason
 
@@ -92,3 +103,7 @@ class Tally:
         except Exception as error:  # noqa: BLE001  whatever it is, the payload must not be left alone
             self.trouble = f"What the payload said could not be stored: {error}"
             self._stop(Reason.WORKER_LOST)
+
+
+def _is_over(used: int, most: int | None) -> bool:
+    return most is not None and used > most

@@ -1,0 +1,97 @@
+"""The talk with one payload: all of its pipes in one loop, so that none of them can block it or us."""
+
+import errno
+import os
+import selectors
+from contextlib import suppress
+
+from shared.clock import monotonic
+from workers.guarded import Gone, Payload
+from workers.targets.hiding import Hider
+from workers.targets.output import Lines, Tail
+from workers.targets.tally import BATCH_S, Tally
+
+LONGEST_ERROR = 4_000
+_CHUNK = 64 * 1024
+_TICK_S = 0.5
+# What may still be in the pipes when nobody is left to write: a pipe holds at most a megabyte.
+_LAST_READS = 32
+
+
+class Talk:
+    """Gives a payload its input, and hears what it says until nothing of it is left."""
+
+    def __init__(self, payload: Payload, stdin: bytes, tally: Tally, hide: Hider) -> None:
+        self._payload, self.tally = payload, tally
+        self._prompt = memoryview(stdin)
+        self._lines = {payload.stdout: Lines(tally.out, hide), payload.stderr: Lines(tally.err, hide)}
+        self._open = set(self._lines)
+        self._selector = selectors.DefaultSelector()
+        self._tended = monotonic()
+        self.tail = Tail(hide=hide)
+        self.last_words = Tail(LONGEST_ERROR, hide)
+
+    def until_gone(self) -> Gone:
+        """How it ended."""
+        with self._selector:
+            self._selector.register(self._payload, selectors.EVENT_READ)
+            for file in self._lines:
+                self._selector.register(file, selectors.EVENT_READ)
+            self._selector.register(self._payload.stdin, selectors.EVENT_WRITE)
+            while (gone := self._payload.hear()) is None:
+                self._once()
+        self._read_the_rest()
+        self.tally.flush()
+        return gone
+
+    def _once(self) -> None:
+        for key, _ in self._selector.select(BATCH_S if self.tally.has_news else _TICK_S):
+            if key.fd == self._payload.stdin:
+                self._write()
+            elif key.fd in self._open:
+                self._read(key.fd)
+        now = monotonic()
+        self.tally.flush_if_due(now)
+        if now - self._tended >= _TICK_S:
+            self._tended = now
+            self._payload.tend()
+
+    def _write(self) -> None:
+        try:
+            sent = os.write(self._payload.stdin, self._prompt[:_CHUNK]) if self._prompt else 0
+        except BlockingIOError:
+            return
+        except OSError:
+            sent = len(self._prompt)  # it does not want to know more
+        self._prompt = self._prompt[sent:]
+        if not self._prompt:
+            self._selector.unregister(self._payload.stdin)
+            self._payload.end_of_input()
+
+    def _read(self, file: int) -> bool:
+        """Whether there may be more."""
+        try:
+            chunk = os.read(file, _CHUNK)
+        except OSError as error:
+            return error.errno == errno.EINTR
+        lines = self._lines[file]
+        if not chunk:
+            self._open.discard(file)
+            with suppress(KeyError, ValueError, RuntimeError):
+                self._selector.unregister(file)
+            lines.end()
+            return False
+        self.tail.add(chunk)
+        if file == self._payload.stderr:
+            self.last_words.add(chunk)
+        lines.objects_only = self.tally.is_full
+        lines.feed(chunk)
+        return True
+
+    def _read_the_rest(self) -> None:
+        """Not until the end of file: a payload may have given its pipe to a stranger, who keeps it open."""
+        for file in list(self._open):
+            for _ in range(_LAST_READS):
+                if not self._read(file):
+                    break
+            self._lines[file].end()
