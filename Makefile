@@ -8,7 +8,7 @@ JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test chaos chaos-controls check clean lock
+.PHONY: help setup up down test chaos chaos-controls bench check clean lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ chaos: setup ## faults at random under load (CHAOS_SECONDS, default 600; CHAOS_S
 
 chaos-controls: setup ## copies broken on purpose, which the chaos run must turn red (seven minutes)
 	@exec $(BIN)/python -m tests.chaos.controls
+
+bench: setup ## ours beside peers and limits (BENCH="claim upkeep" for some); writes bench/results/latest.json
+	@exec $(BIN)/python -m bench
 
 check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/ruff format --check --quiet

@@ -55,6 +55,16 @@ class Gate:
     now_ms: int | None = field(default=None, kw_only=True)
 
     def _ask(self, script: Script, **given: str | int | float) -> list[Any]:
+        return self._checked(script(self.redis, **self._complete(script, given)))
+
+    def _ask_each(self, script: Script, batch: Iterable[dict[str, str | int | float]]) -> list[list[Any]]:
+        """The answers to several calls, sent together; each is a call of its own for Redis."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for given in batch:
+                script(self.redis, pipe, **self._complete(script, given))
+            return [self._checked(told) for told in pipe.execute()]
+
+    def _complete(self, script: Script, given: dict[str, str | int | float]) -> dict[str, str | int | float]:
         if "now_ms" in script.arguments:
             given["now_ms"] = "" if self.now_ms is None else self.now_ms
         if "start_lease_ms" in script.arguments:
@@ -62,7 +72,9 @@ class Gate:
         if "most" in script.arguments:
             given.setdefault("most", FILL_AT_MOST)
         given.setdefault("epoch", self.epoch)
-        told = script(self.redis, gate=keys.gate_root(self.namespace), **given)
+        return {"gate": keys.gate_root(self.namespace), **given}
+
+    def _checked(self, told: list[Any]) -> list[Any]:
         if told[0] == b"UNSEEDED":
             raise Unseeded(f"the gate is not of epoch {self.epoch}")
         return told
@@ -103,6 +115,11 @@ class Gate:
     def release(self, firing: UUID, request: UUID) -> list[Reservation]:
         """Gives a lease back if the request matches, else nothing; then fills."""
         return _reservations(self._ask(_RELEASE, firing=str(firing), request=str(request))[1])
+
+    def release_each(self, leases: Sequence[tuple[UUID, UUID]]) -> list[Reservation]:
+        """The same of many (firing, request), sent together; all the reservations that this made."""
+        batch: list[dict[str, str | int | float]] = [{"firing": str(f), "request": str(r)} for f, r in leases]
+        return [it for told in self._ask_each(_RELEASE, batch) for it in _reservations(told[1])]
 
     def put_back(self, firing: UUID, request: UUID) -> list[Reservation]:
         """Puts a leased firing back at its place in line, if the request matches; then fills."""

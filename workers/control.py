@@ -8,9 +8,9 @@ from celery.worker.control import control_command
 from workers.bootsteps import keeper_of
 
 
-@control_command(args=[("firing_id", str), ("reason", str)], signature="<firing_id> <reason>")
-def abort_firing(state: Any, firing_id: str, reason: str) -> dict[str, str]:
-    """Ends a firing's payload here and now, if it runs here; the row that asks for it is what counts."""
+@control_command(args=[("firing_ids", list), ("reason", str)], signature="<firing_ids> <reason>")
+def abort_firings(state: Any, firing_ids: list[str], reason: str) -> dict[str, str]:
+    """Ends the payloads of firings here and now, those that run here; the rows that ask for it are what counts."""
     keeper = keeper_of(state.consumer.controller)
-    found = keeper is not None and keeper.abort(UUID(firing_id), reason)
-    return {"ok": "aborting" if found else "not here"}
+    found = 0 if keeper is None else sum(keeper.abort(UUID(it), reason) for it in firing_ids)
+    return {"ok": f"aborting {found}"}

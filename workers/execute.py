@@ -221,6 +221,6 @@ def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> No
         if settled.status == "queued":
             station.admission.offer_again([attempt.firing_id])
         elif attempt.schedule_id is not None:
-            station.admission.offer_next_of(attempt.schedule_id)
+            station.admission.offer_next_of([attempt.schedule_id])
     except (psycopg.Error, RedisError, OSError) as error:
         trouble("pass_on.failed", error, firing=attempt.firing_id)

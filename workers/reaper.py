@@ -2,13 +2,16 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
+from uuid import UUID
 
 import psycopg
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from shared.celery_app import REAP
 from shared.events import event, trouble
@@ -19,10 +22,16 @@ from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
 from workers import tree
 from workers.outcome import INTERRUPTED, Outcome
-from workers.settle import Settled, settle
+from workers.settle import Settled, settle_together
 from workers.station import Station
 
+# Attempts read at once, reads in a sweep, and attempts that one transaction ends: long enough to be quick, short
+# enough to keep nobody waiting for the rows.
 BATCH = 1000
+BATCHES = 50
+TOGETHER = 100
+
+Condemned = tuple[LiveAttempt, Outcome]
 
 
 def sweep(station: Station) -> dict[str, int]:
@@ -87,14 +96,8 @@ def reap_former_self(station: Station) -> int:
 
 def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
     known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
-    found = verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms))
-    outcome = outcome_of(found, suspect)
-    if outcome is None:
-        return False
-    settled = settle(station.database, suspect.token, outcome, station.settings)
-    if settled.answer == "ok":
-        _tell(station, suspect, outcome, settled)
-    return settled.answer == "ok"
+    outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms)), suspect)
+    return outcome is not None and bool(_reap(station, [(suspect, outcome)], station.settings))
 
 
 def _is_alive(pid: int | None, pid_start: int | None) -> bool:
@@ -104,31 +107,72 @@ def _is_alive(pid: int | None, pid_start: int | None) -> bool:
 
 def _sweep(station: Station, settings: Settings) -> Counter[str]:
     counts: Counter[str] = Counter()
-    grace = timedelta(seconds=settings.reap_grace_s)
-    for suspect in attempts.suspects(station.database.connection(), grace, BATCH):
-        try:
-            done = judge(station, suspect, settings)
-        except Exception as error:  # noqa: BLE001 whatever is wrong with this row, the others are due
-            trouble("reaper.row_failed", error, token=suspect.token, firing=suspect.firing_id)
-            counts["failed_rows"] += 1
-        else:
-            if done is not None:
-                counts[f"{done}_total"] += 1
+    grace, after = timedelta(seconds=settings.reap_grace_s), None
+    for _ in range(BATCHES):
+        found = attempts.suspects(station.database.connection(), grace, BATCH, after)
+        counts += judge(station, found, settings)
+        if len(found) < BATCH:
+            break
+        after = (found[-1].heartbeat_expires_at, found[-1].token)
     return counts
 
 
-def judge(station: Station, suspect: LiveAttempt, settings: Settings) -> str | None:
-    """What was done about one suspect, in a word; None: nothing."""
-    clocks = clocks_of(settings, suspect.lease_ms)
-    suspect_ticks = _tick(station, suspect, clocks)
-    found = verdict(seen(suspect, suspect_ticks), suspect.now, clocks)
-    outcome = outcome_of(found, suspect)
-    if outcome is None:
-        return None
-    settled = settle(station.database, suspect.token, outcome, settings)
-    if settled.answer != "ok":
-        return None
-    _tell(station, suspect, outcome, settled)
+def judge(station: Station, suspects: Sequence[LiveAttempt], settings: Settings) -> Counter[str]:
+    """What was done about suspects, by verdict, and how many rows it failed for."""
+    counts: Counter[str] = Counter()
+    condemned: list[Condemned] = []
+    ticks = _tick(station, suspects, settings)
+    for suspect in suspects:
+        try:
+            known = seen(suspect, ticks.get(suspect.token, suspect.dead_ticks))
+            outcome = outcome_of(verdict(known, suspect.now, clocks_of(settings, suspect.lease_ms)), suspect)
+        except Exception as error:  # noqa: BLE001 whatever is wrong with this row, the others are due
+            counts += _failed(suspect, error)
+        else:
+            condemned += [] if outcome is None else [(suspect, outcome)]
+    for batch in apart(condemned):
+        counts += _reap(station, batch, settings)
+    return counts
+
+
+def apart(condemned: Sequence[Condemned]) -> Iterator[list[Condemned]]:
+    """In batches of which each has at most one attempt of a schedule, since each reads its streaks."""
+    waiting = list(condemned)
+    while waiting:
+        batch: list[Condemned] = []
+        later: list[Condemned] = []
+        schedules: set[UUID | None] = set()
+        for it in waiting:
+            schedule = it[0].schedule_id
+            fits = len(batch) < TOGETHER and (schedule is None or schedule not in schedules)
+            (batch if fits else later).append(it)
+            schedules.add(schedule)
+        yield batch
+        waiting = later
+
+
+def _reap(station: Station, batch: Sequence[Condemned], settings: Settings) -> Counter[str]:
+    """Ends attempts together; where one of them cannot be ended, each by itself, so that it hinders nobody."""
+    try:
+        told = settle_together(station.database, [(suspect.token, it) for suspect, it in batch], settings)
+    except Exception as error:  # noqa: BLE001 whatever is wrong with this row, the others are due
+        if len(batch) == 1:
+            return _failed(batch[0][0], error)
+        return sum((_reap(station, [one], settings) for one in batch), Counter())
+    done = [(*one, settled) for one, settled in zip(batch, told, strict=True) if settled.answer == "ok"]
+    try:
+        _tell(station, done)
+    except (psycopg.Error, RedisError, OSError) as error:
+        trouble("reaper.not_told", error, firings=len(done))  # the reconciler sees it
+    return Counter(f"{_word(outcome, settled)}_total" for _, outcome, settled in done)
+
+
+def _failed(suspect: LiveAttempt, error: Exception) -> Counter[str]:
+    trouble("reaper.row_failed", error, token=suspect.token, firing=suspect.firing_id)
+    return Counter(failed_rows=1)
+
+
+def _word(outcome: Outcome, settled: Settled) -> str:
     return "requeued" if settled.status == "queued" else outcome.reason or "completed"
 
 
@@ -145,11 +189,10 @@ def clocks_of(settings: Settings, lease_ms: int) -> Clocks:
     )
 
 
-def _tick(station: Station, suspect: LiveAttempt, clocks: Clocks) -> int:
-    if suspect.heartbeat_expires_at + clocks.reap_grace >= suspect.now:
-        return suspect.dead_ticks
-    ticks = attempts.mark_dead_tick(station.database.connection(), suspect.token, suspect.heartbeat_expires_at)
-    return suspect.dead_ticks if ticks is None else ticks
+def _tick(station: Station, suspects: Sequence[LiveAttempt], settings: Settings) -> dict[int, int]:
+    grace = timedelta(seconds=settings.reap_grace_s)
+    late = [(it.token, it.heartbeat_expires_at) for it in suspects if it.heartbeat_expires_at + grace < it.now]
+    return attempts.mark_dead_ticks(station.database.connection(), late) if late else {}
 
 
 def seen(suspect: LiveAttempt, dead_ticks: int) -> Seen:
@@ -193,16 +236,20 @@ _WHY = {
 }
 
 
-def _tell(station: Station, suspect: LiveAttempt, outcome: Outcome, settled: Settled) -> None:
-    """After the rows: the gate, the next in line, and a courtesy to Celery, which only Flower sees."""
-    event("firing.reaped", firing=suspect.firing_id, reason=outcome.reason, status=settled.status)
+def _tell(station: Station, done: Sequence[tuple[LiveAttempt, Outcome, Settled]]) -> None:
+    """After the rows: the workers, the gate, the next in line, and a courtesy to Celery, which only Flower sees."""
     admission = station.admission
-    admission.tell_abort(suspect.firing_id, suspect.request_id, outcome.reason or "ended")
-    if suspect.celery_task_id is not None:
-        with suppress(OperationalError, OSError):
-            admission.app.control.revoke(suspect.celery_task_id)
-    admission.hand_over(admission.ask(lambda gate: gate.release(suspect.firing_id, suspect.request_id)))
-    if settled.status == "queued":
-        admission.offer_again([suspect.firing_id])
-    elif suspect.schedule_id is not None:
-        admission.offer_next_of(suspect.schedule_id)
+    by_reason: dict[str, list[UUID]] = {}
+    for suspect, outcome, settled in done:
+        event("firing.reaped", firing=suspect.firing_id, reason=outcome.reason, status=settled.status)
+        by_reason.setdefault(outcome.reason or "ended", []).append(suspect.firing_id)
+    for reason, firings in by_reason.items():
+        admission.tell_workers(firings, reason)
+    with suppress(OperationalError, OSError):
+        admission.app.control.revoke([it.celery_task_id for it, _, _ in done if it.celery_task_id is not None])
+    leases = [(it.firing_id, it.request_id) for it, _, _ in done]
+    admission.hand_over(admission.ask(lambda gate: gate.release_each(leases)))
+    admission.offer_again([it.firing_id for it, _, settled in done if settled.status == "queued"])
+    admission.offer_next_of(
+        [it.schedule_id for it, _, settled in done if settled.status != "queued" and it.schedule_id is not None]
+    )

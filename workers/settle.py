@@ -1,6 +1,7 @@
 """The outcome, written once: state, streaks, metrics, activity, alerts, in one transaction."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -33,29 +34,50 @@ def settle(database: Database, token: int, outcome: Outcome, settings: Settings)
     `already`: this attempt had ended so before. `fenced`: it was ended by somebody else, and what it
     reports is kept on the attempt for people to read, and changes nothing.
     """
-    with database.transaction() as connection:
-        ended = settlement.lock_ending(connection, token)
-        if ended is None:
-            return Settled("fenced")
-        if not ended.live:
-            return _too_late(connection, ended, outcome)
-        outcome = _last_resort(ended, outcome)
-        becomes = _becomes(ended, outcome)
-        settlement.end_attempt(connection, ended, _ending(becomes, outcome))
-        if outcome.by == "reaper":
-            _log_reaped(connection, ended, outcome, becomes.status)
-        if becomes.status != "queued":
-            _write_the_rest(connection, ended, outcome, becomes.status, settings)
+    return settle_together(database, [(token, outcome)], settings)[0]
+
+
+def settle_together(database: Database, endings: Sequence[tuple[int, Outcome]], settings: Settings) -> list[Settled]:
+    """The same of several attempts in one transaction, in the order given: all of them, or an error and none.
+
+    At most one of each schedule, for each reads its schedule's streaks as they stood before. What is written is
+    sent without waiting for each answer: an ending is two round trips, however many rows it touches.
+    """
+    connection = database.connection()
+    with connection.pipeline(), connection.transaction():
+        known = settlement.lock_endings(connection, [token for token, _ in endings])
+        told = [_settle(connection, known.get(token), outcome, settings) for token, outcome in endings]
+    for (token, outcome), settled in zip(endings, told, strict=True):
+        if settled.answer == "ok":
+            _say(known[token], outcome, settled)
+    return told
+
+
+def _settle(connection: Postgres, ended: settlement.Ended | None, outcome: Outcome, settings: Settings) -> Settled:
+    if ended is None:
+        return Settled("fenced")
+    if not ended.live:
+        return _too_late(connection, ended, outcome)
+    outcome = _last_resort(ended, outcome)
+    becomes = _becomes(ended, outcome)
+    settlement.end_attempt(connection, ended, _ending(becomes, outcome))
+    if outcome.by == "reaper":
+        _log_reaped(connection, ended, outcome, becomes.status)
+    if becomes.status != "queued":
+        _write_the_rest(connection, ended, outcome, becomes.status, settings)
+    return Settled("ok", becomes.status)
+
+
+def _say(ended: settlement.Ended, outcome: Outcome, settled: Settled) -> None:
     event(
         "firing.settled",
         firing=ended.firing_id,
         schedule=ended.schedule_id,
-        token=token,
-        status=becomes.status,
-        reason=outcome.reason,
+        token=ended.token,
+        status=settled.status,
+        reason=_last_resort(ended, outcome).reason,
         by=outcome.by,
     )
-    return Settled("ok", becomes.status)
 
 
 def _too_late(connection: Postgres, ended: settlement.Ended, outcome: Outcome) -> Settled:
@@ -225,7 +247,8 @@ def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome)
     counts = after.streaks
     count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
     note = f"{count} in a row: {after.pause.value}"
-    if settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note):
+    if ended.schedule_status == "active":
+        settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note)
         _tell_one(connection, ended, "auto_paused", after.pause.value, note)
         event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
 

@@ -39,7 +39,8 @@ class Script:
         self.text = f"{text[:behind]}\n{fragments}\n{text[behind:]}"
         self._registered: dict[int, Any] = {}
 
-    def __call__(self, client: "Redis", **given: str | int | float) -> Any:
+    def __call__(self, client: "Redis", pipe: Any = None, **given: str | int | float) -> Any:
+        """What the script answers; sent with others when a pipeline of that client is given."""
         if given.keys() != {*self.keys, *self.arguments}:
             wrong = sorted(given.keys() ^ {*self.keys, *self.arguments})
             raise TypeError(f"the script takes {(*self.keys, *self.arguments)}; wrong or missing: {wrong}")
@@ -47,4 +48,4 @@ class Script:
         if script is None:
             script = self._registered[id(client)] = client.register_script(self.text)
         keys: list[Any] = [given[name] for name in self.keys]
-        return script(keys=keys, args=[given[name] for name in self.arguments])
+        return script(keys=keys, args=[given[name] for name in self.arguments], client=pipe)

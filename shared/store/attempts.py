@@ -219,20 +219,24 @@ _LIVE = """
 """
 
 
-def suspects(connection: Postgres, grace: timedelta, most: int) -> list[LiveAttempt]:
-    """Live attempts that some clock has run out on, the longest dead first.
+def suspects(
+    connection: Postgres, grace: timedelta, most: int, after: tuple[datetime, int] | None = None
+) -> list[LiveAttempt]:
+    """Live attempts that some clock has run out on, the longest dead first, from behind an expiry and token.
 
     An attempt within its leases is not even read: whatever the number of sweeps, it is not touched.
     """
+    expiry, token = after or (None, None)
     with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
         return cursor.execute(
             _LIVE
             + """
                and (a.heartbeat_expires_at + %(grace)s < now() or a.run_expires_at < now()
                     or a.exited_at is not null or a.abort_requested_at is not null)
-             order by a.heartbeat_expires_at limit %(most)s
+               and (%(token)s::bigint is null or (a.heartbeat_expires_at, a.token) > (%(expiry)s, %(token)s))
+             order by a.heartbeat_expires_at, a.token limit %(most)s
             """,
-            {"grace": grace, "most": most},
+            {"grace": grace, "most": most, "expiry": expiry, "token": token},
         ).fetchall()
 
 
@@ -245,19 +249,26 @@ def of_host(connection: Postgres, node: str, boot_id: str) -> list[LiveAttempt]:
         ).fetchall()
 
 
-def mark_dead_tick(connection: Postgres, token: int, heartbeat_expires_at: datetime) -> int | None:
-    """One more sweep that found this attempt past its lease; the count, or None when it was renewed.
+def mark_dead_ticks(connection: Postgres, found: Sequence[tuple[int, datetime]]) -> dict[int, int]:
+    """One more sweep that found these attempts past their lease; the counts of those it was counted for.
 
-    At most one per renewal interval (a quarter of the lease the attempt was claimed with), so that many
-    sweeps at once, or a backlog of them, judge no faster.
+    Given as token and the expiry that was seen: one that was renewed since is left alone, and so is one that
+    somebody is writing to. At most one per renewal interval (a quarter of the lease the attempt was claimed
+    with), so that many sweeps at once, or a backlog of them, judge no faster.
     """
-    row = connection.execute(
+    rows = connection.execute(
         """
-        update attempts set dead_ticks = dead_ticks + 1, dead_tick_at = now()
-         where token = %(token)s and ended_at is null and heartbeat_expires_at = %(expires)s
-           and (dead_tick_at is null or dead_tick_at <= now() - make_interval(secs => lease_ms / 4000.0))
-        returning dead_ticks
+        with late as (
+          select a.id from attempts a
+            join unnest(%(tokens)s::bigint[], %(expiries)s::timestamptz[]) as seen (token, expires)
+              on seen.token = a.token and seen.expires = a.heartbeat_expires_at
+           where a.ended_at is null
+             and (a.dead_tick_at is null or a.dead_tick_at <= now() - make_interval(secs => a.lease_ms / 4000.0))
+           order by a.token for update of a skip locked)
+        update attempts a set dead_ticks = dead_ticks + 1, dead_tick_at = now()
+          from late where a.id = late.id
+        returning a.token, a.dead_ticks
         """,
-        {"token": token, "expires": heartbeat_expires_at},
-    ).fetchone()
-    return None if row is None else row[0]
+        {"tokens": [token for token, _ in found], "expiries": [expires for _, expires in found]},
+    ).fetchall()
+    return dict(rows)

@@ -137,15 +137,15 @@ def startable_among(connection: Postgres, ids: Sequence[UUID]) -> list[InLine]:
         ).fetchall()
 
 
-def startable_of(connection: Postgres, schedule: UUID) -> list[InLine]:
-    """Queued firings of a schedule that may start now: those that waited for another one of it to end."""
+def startable_of(connection: Postgres, schedules: Sequence[UUID]) -> list[InLine]:
+    """Of each schedule the first queued firing that may start now: it waited for another one of it to end."""
     with connection.cursor(row_factory=class_row(InLine)) as cursor:
         return cursor.execute(
             """
-            select id, workspace_id, lane, line_no, priority, forced, title from startable
-             where schedule_id = %s order by line_no limit 1
+            select distinct on (schedule_id) id, workspace_id, lane, line_no, priority, forced, title from startable
+             where schedule_id = any(%s) order by schedule_id, line_no
             """,
-            [schedule],
+            [list(schedules)],
         ).fetchall()
 
 

@@ -1,5 +1,6 @@
 """Ending an attempt: one transaction over all the rows that an outcome touches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -72,39 +73,51 @@ class Ended:
 
 
 def lock_ending(connection: Postgres, token: int) -> Ended | None:
-    """Locks the schedule, then the firing, then the attempt of a token; None when there is no such token.
+    """The same of a single token; None when there is no such token."""
+    return lock_endings(connection, [token]).get(token)
 
-    Call it first in a transaction. The order (schedule, firing, attempt, slots) is everybody's.
+
+def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended]:
+    """Locks the schedules, then the firings and attempts of tokens; one that does not exist is missing.
+
+    Call it first in a transaction. The order (schedules, firings, attempts, slots, each by id) is everybody's.
     """
+    asked = list(tokens)
     connection.execute("select pg_advisory_xact_lock_shared(%s)", [ADMISSION_LOCK])
     connection.execute(
         """
-        select from schedules where id = (
-          select f.schedule_id from attempts a join firings f on f.id = a.firing_id where a.token = %s)
-        for update
+        select from schedules where id in (
+          select f.schedule_id from attempts a join firings f on f.id = a.firing_id where a.token = any(%s))
+         order by id for update
         """,
-        [token],
+        [asked],
+    )
+    connection.execute(
+        "select from firings where id in (select firing_id from attempts where token = any(%s)) order by id for update",
+        [asked],
     )
     with connection.cursor(row_factory=class_row(Ended)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             """
+            with running as (select count(*)::int as firings from firings where status = 'running')
             select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
                    f.nominal_at, f.queued_at, a.claimed_at, a.run_expires_at, now() as now,
                    a.ended_at is null as live, a.outcome, a.abort_reason,
                    a.worker ->> 'id' as worker_id,
                    f.attempt_count, f.max_attempts, f.retry_backoff_s, f.interrupted_count,
-                   a.turns, f.max_turns, f.max_run_seconds,
-                   (select count(*) from firings where status = 'running')::int as concurrent,
+                   a.turns, f.max_turns, f.max_run_seconds, running.firings as concurrent,
                    s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak, s.max_turns_set_at,
                    s.avg_turns_per_firing, s.avg_duration_ms, s.cron, s.timezone, s.status as schedule_status
               from attempts a
               join firings f on f.id = a.firing_id
               left join schedules s on s.id = f.schedule_id
-             where a.token = %s
-               for update of f, a
+             cross join running
+             where a.token = any(%s)
+             order by a.token for update of a
             """,
-            [token],
-        ).fetchone()
+            [asked],
+        ).fetchall()
+    return {it.token: it for it in found}
 
 
 def end_attempt(connection: Postgres, ended: Ended, ending: Ending) -> bool:
@@ -177,9 +190,9 @@ def write_back(connection: Postgres, schedule: UUID, values: dict[str, Any]) -> 
     )
 
 
-def auto_pause(connection: Postgres, schedule: UUID, reason: str, note: str) -> bool:
-    """Pauses a schedule for its streak; False when it is not active any more."""
-    told = connection.execute(
+def auto_pause(connection: Postgres, schedule: UUID, reason: str, note: str) -> None:
+    """Pauses a schedule for its streak, unless it is not active any more."""
+    connection.execute(
         """
         update schedules
            set status = 'paused', paused_reason = %(reason)s, paused_by = 'slotbeat', pause_note = %(note)s,
@@ -188,7 +201,6 @@ def auto_pause(connection: Postgres, schedule: UUID, reason: str, note: str) -> 
         """,
         {"schedule": schedule, "reason": reason, "note": note},
     )
-    return told.rowcount == 1
 
 
 def add_metrics(connection: Postgres, ended: Ended, values: dict[str, Any]) -> None:

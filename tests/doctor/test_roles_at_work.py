@@ -60,7 +60,7 @@ def test_a_failing_schedule_is_paused_and_a_broken_one_set_aside(cast: Cast) -> 
     cast.beat()
 
     paused = "select name, paused_reason from schedules where status = 'paused' order by name"
-    until(lambda: len(cast.owner.rows(paused)) == 2, timeout_s=20)
+    until(lambda: len(cast.owner.rows(paused)) == 2)
 
     assert cast.owner.rows(paused) == [("broken", "quarantined"), ("failing", "failure_streak")]
     assert cast.owner.rows("select count(*) from alerts") == [(2,)]
@@ -148,8 +148,8 @@ def test_a_worker_may_not_write_the_cap_that_it_was_started_with_and_says_so(cas
 
     worker = cast.worker()
 
-    until(lambda: worker.says("cap.not_written"), timeout_s=20)
-    until(lambda: worker.says(" ready."), timeout_s=20)
+    until(lambda: worker.says("cap.not_written"))
+    until(lambda: worker.says(" ready."))
     assert cast.owner.rows("select cap from limits") == [(2,)]
     [(served,)] = until(lambda: cast.owner.rows("select capacity from processes"))
     assert served > 0

@@ -35,7 +35,7 @@ with embedded_servers(Path(sys.argv[1])) as servers:
 
 
 def told(owner: Started) -> dict[str, list[str]]:
-    until(lambda: owner.text.endswith("\n") or not owner.running, timeout_s=30)
+    until(lambda: owner.text.endswith("\n") or not owner.running)
     return json.loads(owner.text)
 
 

@@ -53,13 +53,14 @@ def _earlier(real: Real, f: int, column: str, seconds: int) -> None:
     )
 
 
-def _judge(real: Real, f: int, *, told: bool) -> str | None:
+def _judge(real: Real, f: int, *, told: bool) -> object:
     grace = reaper.timedelta(seconds=SETTINGS.reap_grace_s)
     [suspect] = [it for it in attempts.suspects(real.sql, grace, 10) if it.firing_id == real.firings[f]]
     if told:
         real.upkeep.make_whole()
-        return reaper.judge(real.station, suspect, SETTINGS)
+        return reaper.judge(real.station, [suspect], SETTINGS) or None
     clocks = reaper.clocks_of(SETTINGS, suspect.lease_ms)
-    found = verdict(reaper.seen(suspect, reaper._tick(real.station, suspect, clocks)), suspect.now, clocks)
+    ticks = reaper._tick(real.station, [suspect], SETTINGS).get(suspect.token, suspect.dead_ticks)
+    found = verdict(reaper.seen(suspect, ticks), suspect.now, clocks)
     outcome = reaper.outcome_of(found, suspect)
     return None if outcome is None else settle(real.database, suspect.token, outcome, SETTINGS).answer

@@ -67,7 +67,7 @@ def test_two_beats_make_exactly_one_firing_of_each_of_a_thousand_due_schedules(f
     fleet.beat()
     fleet.beat()
 
-    until(lambda: fleet.rows("select count(*) from firings") == [(1000,)], timeout_s=30)
+    until(lambda: fleet.rows("select count(*) from firings") == [(1000,)])
 
     assert fleet.rows("select count(distinct schedule_id) from firings") == [(1000,)]
     assert fleet.rows("select count(*) from schedules where next_run_at <= now()") == [(0,)]

@@ -13,7 +13,7 @@ from tests.waiting import until
 
 def running_payload(fleet: Fleet, pid_file: Path) -> int:
     """Waits for a payload that wrote its pid."""
-    until(lambda: pid_file.exists() and pid_file.read_text().strip(), timeout_s=20)
+    until(lambda: pid_file.exists() and pid_file.read_text().strip())
     return int(pid_file.read_text())
 
 

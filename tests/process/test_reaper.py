@@ -135,7 +135,7 @@ def test_whoever_loses_the_race_to_settle_does_nothing_at_all(fleet: Fleet, stat
     settle(fleet.database, token, Outcome(None, exit_code=0), SETTINGS)
     before = fleet.rows("select count(*) from activity_logs")
 
-    assert reaper.judge(station, suspect, SETTINGS) is None
+    assert not reaper.judge(station, [suspect], SETTINGS)
 
     assert status(fleet, token) == ("completed", None)
     assert fleet.rows("select count(*) from activity_logs") == before

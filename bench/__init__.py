@@ -1,0 +1,1 @@
+"""Measures the product beside a peer and a physical limit, in the same run."""

@@ -1,0 +1,69 @@
+"""A sweep over many at once: ended together, and nobody hindered by a neighbour."""
+
+from types import SimpleNamespace
+from typing import cast
+from uuid import uuid4
+
+import pytest
+
+from shared.store import attempts
+from shared.store.attempts import LiveAttempt
+from tests.process.conftest import Fleet
+from tests.process.test_reaper import age, running, status, sweep
+from tests.process.test_reaper import station as station
+from workers import reaper
+from workers.outcome import Outcome
+from workers.station import Station
+
+
+def test_an_ending_that_postgres_refuses_stops_none_of_those_it_was_sent_with(fleet: Fleet, station: Station) -> None:
+    """REA-9: they share a transaction; then each has its own."""
+    tokens = [running(fleet, title) for title in ("good", "bad", "fine")]
+    fleet.database.connection().execute(
+        """
+        create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$;
+        create trigger refuse before update on firings for each row
+          when (old.title = 'bad' and new.status = 'failed') execute function refuse()
+        """
+    )
+    for token in tokens:
+        age(fleet, token, 80)
+    sweep(fleet, station)
+    for token in tokens:
+        age(fleet, token, 16)
+
+    counts = sweep(fleet, station)
+
+    assert [status(fleet, token)[0] for token in tokens] == ["failed", "running", "failed"]
+    assert counts == {"failed_rows": 1, "worker_lost_total": 2}
+    assert fleet.rows("select count(*) from activity_logs where type = 'reaped'") == [(2,)]
+
+
+def test_more_than_one_read_of_suspects_is_judged_in_one_sweep(
+    fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REA-9: also where the first ones read are left alone, and where many are of one schedule."""
+    monkeypatch.setattr(reaper, "BATCH", 2)
+    kept = [running(fleet, "kept") for _ in range(3)]
+    for token in kept:
+        attempts.record_exit(fleet.database.connection(), token, 0, None)
+        age(fleet, token, 100)
+    lost = [running(fleet) for _ in range(5)]
+    for step in (80, 16):
+        for token in lost:
+            age(fleet, token, step)
+        counts = sweep(fleet, station)
+
+    assert counts == {"worker_lost_total": 5}
+    assert [status(fleet, token)[0] for token in kept] == ["running"] * 3
+
+
+def test_firings_of_one_schedule_are_ended_one_after_the_other() -> None:
+    """Each adds to the streak that the one before left."""
+    schedule = uuid4()
+    condemned = [
+        (cast("LiveAttempt", SimpleNamespace(token=n, schedule_id=of)), Outcome("worker_lost"))
+        for n, of in enumerate([schedule, None, schedule, None, schedule])
+    ]
+
+    assert [[it.token for it, _ in batch] for batch in reaper.apart(condemned)] == [[0, 1, 3], [2], [4]]
