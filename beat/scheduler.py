@@ -18,7 +18,7 @@ from shared.clock import monotonic
 from shared.events import trouble
 from shared.store import cadence, due, processes
 from shared.store import settings as settings_table
-from shared.store.connection import Database, Postgres
+from shared.store.connection import Database, Postgres, connect
 
 # Nothing wakes beat when a clock reaches a moment that was edited while LISTEN was down; this does.
 LONGEST_SLEEP_S = 1.0
@@ -38,6 +38,7 @@ class Scheduler(CeleryScheduler):
         self.admission = Admission(self.database, self.where, self.settings, self.app)
         self.listener: Postgres | None = None
         self.last: dict[str, float] = {}
+        self.left = False
         self.node = f"beat@{socket.gethostname()}"
         self.me = f"{self.node}:{os.getpid()}"
 
@@ -124,9 +125,15 @@ class Scheduler(CeleryScheduler):
         """Celery's hook at the end: nothing is kept in this process that could be lost."""
 
     def close(self) -> None:
-        """Celery's hook when beat stops; it may be called twice."""
-        with suppress(psycopg.Error):
-            processes.leave(self.database.connection(), self.me)
+        """Celery's hook when beat stops: once in its signal handler, then again at the end.
+
+        The handler may have interrupted a query of this very thread, which holds its connection's lock: whoever
+        asked anything on that connection would wait for ever. So the row goes by a connection of its own.
+        """
+        if not self.left:
+            self.left = True
+            with suppress(psycopg.Error), connect(self.where.database_url, application="slotbeat beat leaves") as own:
+                processes.leave(own, self.me)
         self._forget_listener()
         self.database.close()
 

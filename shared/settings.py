@@ -42,6 +42,7 @@ class Settings:
     abort_grace_s: float = knob(10.0, "time between SIGTERM and SIGKILL of an aborted payload")
     exit_grace_s: float = knob(300.0, "how long a recorded exit is left to its worker")
     shutdown_grace_s: float = knob(20.0, "how long a stopping worker lets its payloads run on")
+    loop_silent_s: float = knob(60.0, "how long a worker's main loop may stand still before it ends itself", low=1)
     pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")
     pressure_max_delay_s: int = knob(900, "how long they are put off at most")
     tick_batch: int = knob(2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)

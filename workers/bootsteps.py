@@ -10,6 +10,7 @@ from workers import room, station
 from workers.keeper import Keeper
 from workers.reaper import reap_former_self
 from workers.strays import end_strays
+from workers.watch import TURNS_EVERY_S, Watch
 
 # One process for a firing, one for maintenance.
 SMALLEST = 2
@@ -27,6 +28,7 @@ class Keeping(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         self.keeper: Keeper | None = None
+        self.watch: Watch | None = None
 
     def start(self, parent: Any) -> None:
         """Celery's hook: the pool has been forked, no message has been fetched."""
@@ -42,11 +44,22 @@ class Keeping(bootsteps.StartStopStep):
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
         room.use(room.Room(lambda: capacity(queues, worker), keeper.may_claim))
         keeper.start()
+        self.watch = Watch(own, keeper)
+        self.watch.start()
         signals.worker_shutting_down.connect(self._closing, weak=False)
         signals.worker_shutdown.connect(self._ended, weak=False)
 
+    def register_with_event_loop(self, parent: Any, hub: Any) -> None:
+        """Celery's hook: the parent's loop is about to turn, its first one or one on a new connection."""
+        del parent
+        if self.watch is not None:
+            self.watch.turned()
+            hub.call_repeatedly(TURNS_EVERY_S, self.watch.turned)
+
     def _closing(self, **_: Any) -> None:
         # In a signal handler: nothing here may wait.
+        if self.watch is not None:
+            self.watch.stop()
         if self.keeper is not None:
             self.keeper.close_shop()
 

@@ -6,10 +6,11 @@ from billiard import pool
 from celery import signals
 
 from shared.celery_app import make_app
-from workers import bootsteps, station
+from workers import bootsteps, sieve, station
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
 
+sieve.use()
 app = make_app("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"

@@ -43,12 +43,18 @@ class Keeper(threading.Thread):
         self._interrupt_at = float("inf")
         self._renew_now = False
         self._lag_s = 0.0
+        self.loop_silent_s = 0.0
 
     # Said by other threads -------------------------------------------------------------------------
 
     def may_claim(self) -> bool:
         """Whether Postgres can be reached and the worker is not closing: else it must not drain the hints."""
         return not self._database_away.is_set() and not self._closing.is_set()
+
+    @property
+    def leases(self) -> int:
+        """How many payloads run here."""
+        return len(self._wards.known())
 
     def abort(self, firing: UUID, reason: str) -> bool:
         """Whether that firing's payload is here; its guard is told to end it."""
@@ -176,6 +182,7 @@ class Keeper(threading.Thread):
             "facts": {
                 "lag_ms": round(self._lag_s * 1000, 3),
                 "leases": leases,
+                "loop_silent_s": round(self.loop_silent_s),
                 "ends_by": tree.support(),
                 "cap_asked_for": cap_asked_for(),
             },

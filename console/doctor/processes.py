@@ -10,6 +10,7 @@ from shared.store import cadence, invariants, limits, server
 
 WAITS_AT_MOST_S = 15.0
 _MISSED_PASSES = 3
+_LOOP_SILENT_S = 10
 _WORKER = "slotbeat worker"
 
 
@@ -19,6 +20,10 @@ def workers(patient: Patient) -> Iterator[Finding]:
     for it in patient.processes:
         if it.kind == "worker" and it not in alive:
             yield warn("workers", f"{it.node} (pid {it.pid}) gave no sign for {it.age_s:.0f} s", _WORKER)
+    for it in alive:
+        if (silent_s := float(it.facts.get("loop_silent_s", 0))) >= _LOOP_SILENT_S:
+            words = f"{it.node} fetches nothing: its main loop stands still for {silent_s:.0f} s"
+            yield warn("workers", words, f"kill -9 {it.pid}  # it ends itself soon, and is started again")
     if not alive:
         yield fail("workers", "none lives: nothing starts, nothing is reaped", _WORKER)
         return

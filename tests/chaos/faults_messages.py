@@ -76,13 +76,21 @@ def messages_malformed(world: World, dice: Random) -> None:
 
 
 @fault
-def message_deadly(world: World, dice: Random) -> None:
-    """One that ends a worker: it is gone with it, and the supervisor starts the next."""
+def messages_hostile(world: World, dice: Random) -> None:
+    """Of the kinds that end a worker of plain Celery, some of them for ever."""
     with broker(world) as client:
-        client.rpush(FIRINGS, dice.choice([b"{not json", b"null", b"[1, 2"]))
+        client.rpush(FIRINGS, *dice.sample(list(HOSTILE.values()), 4))
+        client.rpush(MAINTENANCE, *dice.sample(list(HOSTILE.values()), 4))
 
 
-def envelope(body: bytes, task: str, **over: Any) -> str:
+@fault
+def queue_of_the_wrong_type(world: World, dice: Random) -> None:
+    queue = dice.choice([FIRINGS, MAINTENANCE])
+    with broker(world) as client, client.pipeline() as both:
+        both.delete(queue).set(queue, "no list").execute()
+
+
+def envelope(body: bytes, task: str, /, **over: Any) -> str:
     """A message as kombu writes it."""
     unique = str(uuid4())
     return json.dumps(
@@ -102,3 +110,31 @@ def envelope(body: bytes, task: str, **over: Any) -> str:
             **over,
         }
     )
+
+
+def altered(part: str, **over: Any) -> str:
+    """One of ours, but for a header or a property."""
+    made = json.loads(envelope(b"[[], {}, {}]", EXECUTE))
+    made[part] |= over
+    return json.dumps(made)
+
+
+# Each ends a worker of plain Celery; those that it gave back to the queue end the next one too.
+HOSTILE: dict[str, str | bytes] = {
+    "a body that is no base64": envelope(b"", EXECUTE, body="%%%"),
+    "a body that is an object": envelope(b'{"a": 1}', EXECUTE),
+    "a body of two": envelope(b"[[], {}]", EXECUTE),
+    "a body that is no text": envelope(b"", EXECUTE, body={"a": 1}),
+    "time limits that are words": altered("headers", timelimit=["a", "b"]),
+    "an id that is a list": altered("headers", id=[1]),
+    "a task that is a list": altered("headers", task=["x"]),
+    "not JSON": b"{not json",
+    "not UTF-8": b"\xff\xfe{}",
+    "null": b"null",
+    "half a list": b"[1, 2",
+    "a list": b"[1, 2]",
+    "properties that are null": envelope(b"", EXECUTE, properties=None),
+    "headers that are null": envelope(b"", EXECUTE, headers=None),
+    "stamps that are a number": altered("headers", stamped_headers=5, stamps=7),
+    "deeper than any parser goes": b"[" * 100_000,
+}

@@ -53,6 +53,16 @@ def test_a_worker_that_went_silent_is_named(ward: Ward) -> None:
     assert others.level == "ok"
 
 
+def test_a_worker_whose_main_loop_stands_still_is_named(ward: Ward) -> None:
+    ward.process(node="w1@here", facts={"loop_silent_s": 4})
+    ward.process(node="w2@here", facts={"loop_silent_s": 30})
+
+    stuck, others = ward.told(processes.workers)
+
+    assert (stuck.level, stuck.words) == ("warn", "w2@here fetches nothing: its main loop stands still for 30 s")
+    assert others.level == "ok"
+
+
 def test_a_fleet_that_cannot_fill_its_cap_needs_more_processes_or_a_lower_cap(ward: Ward) -> None:
     ward.process(capacity=3)
     ward.rows.cap("fleet", 5)

@@ -1,0 +1,98 @@
+"""Messages that end a Celery worker, some for ever, and what becomes of ours: F20, F21."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+
+from shared import celery_app
+from shared.celery_app import EXECUTE, FIRINGS, MAINTENANCE
+from shared.rules.messages import flaw
+from tests.chaos.faults_messages import HOSTILE, envelope
+from tests.process.conftest import Fleet
+from tests.waiting import until
+
+# Of our shape as far as we look; the transport contains what Celery raises.
+CELERY_STUMBLES = "stamps that are a number"
+SOUND = json.dumps([[str(uuid4())], {}, {}]).encode()
+
+
+def test_no_message_ends_a_worker(fleet: Fleet) -> None:
+    """Each of these alone ended a worker of Celery 5.7, half of them every worker after it too."""
+    broker = Redis.from_url(fleet.environment["REDIS_URL"])
+    for message in HOSTILE.values():
+        broker.lpush(FIRINGS, message)
+        broker.lpush(MAINTENANCE, message)
+    fleet.schedule(fleet.workspace(), "sound", ["true"])
+    worker = fleet.worker()
+    fleet.beat()
+
+    assert fleet.ended() == [("sound", "completed", None)]
+    until(lambda: broker.llen(FIRINGS) == 0)
+    assert worker.running
+    assert worker.text.count("message.refused") == 2 * len(HOSTILE)
+    until(lambda: broker.hlen("unacked") == 0)
+    broker.close()
+
+
+def test_a_queue_that_is_no_list_is_made_one_again(fleet: Fleet) -> None:
+    """At the start of a worker, and while it serves."""
+    broker = Redis.from_url(fleet.environment["REDIS_URL"])
+    broker.set(MAINTENANCE, "no list")
+    worker = fleet.worker()
+    until(lambda: worker.says("ready."), 30)
+    broker.delete(FIRINGS)
+    broker.set(FIRINGS, "no list")
+    until(lambda: worker.text.count("queue.deleted") == 2)
+    fleet.schedule(fleet.workspace(), "sound", ["true"])
+    fleet.beat()
+
+    assert fleet.ended() == [("sound", "completed", None)]
+    assert worker.running
+    broker.close()
+
+
+@pytest.mark.parametrize("name", [it for it in HOSTILE if it != CELERY_STUMBLES])
+def test_each_of_them_is_told_from_one_of_ours_where_it_can_be_read(name: str) -> None:
+    try:
+        message = json.loads(HOSTILE[name])
+    except (ValueError, RecursionError):
+        return
+    assert flaw(message)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"headers": {"eta": "9999-12-31T23:59:59"}},
+        {"headers": {"expires": "2020-01-01T00:00:00"}},
+        {"headers": {"timelimit": [5, 1]}},
+        {"headers": {"task": None}},
+        {"content-type": "application/x-python-serialize"},
+        {"content-encoding": "binary"},
+        {"properties": {"delivery_tag": 5}},
+        {"properties": {"delivery_info": {"exchange": FIRINGS}}},
+        {"body": 5},
+        {"body": None},
+    ],
+)
+def test_what_is_not_of_our_shape_is_refused(over: dict[str, Any]) -> None:
+    message = json.loads(envelope(SOUND, EXECUTE))
+    assert flaw(message) is None
+
+    for key, value in over.items():
+        message[key] = {**message[key], **value} if isinstance(value, dict) else value
+
+    assert flaw(message)
+
+
+def test_what_our_own_app_sends_is_of_our_shape(fleet: Fleet) -> None:
+    celery_app.publish_firings(fleet.admission.app, [(str(uuid4()), "a title\n\x1b")])
+    celery_app.publish_maintenance(fleet.admission.app, celery_app.REAP)
+    broker = Redis.from_url(fleet.environment["REDIS_URL"])
+
+    for queue in (FIRINGS, MAINTENANCE):
+        assert flaw(json.loads(broker.lindex(queue, 0) or b"")) is None
+    broker.close()

@@ -1,0 +1,89 @@
+"""The broker's transport as a worker uses it: no message, whatever it is, ends the worker."""
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import ResponseError
+
+from shared.celery_app import FIRINGS, MAINTENANCE
+from shared.events import event, trouble
+from shared.rules.messages import flaw
+
+_OURS = (FIRINGS, MAINTENANCE)
+
+
+class Channel(redis.Channel):
+    """Kombu's, but what cannot be read is dropped where it would raise into the worker's main loop."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        except (ValueError, RecursionError) as error:
+            # It is off the queue already.
+            trouble("message.refused", error)
+        except ResponseError as error:
+            if not _is_wrong_type(error):
+                raise
+            self._clear_ours()
+        return True
+
+    def _size(self, queue: str) -> Any:
+        try:
+            return super()._size(queue)
+        except ResponseError as error:
+            if not _is_wrong_type(error):
+                raise
+            self._clear_ours()
+            return 0
+
+    def _clear_ours(self) -> None:
+        """Deletes queues that are no lists: nothing in them is a message, and nobody can publish to them."""
+        with self.conn_or_acquire() as client:
+            for queue in _OURS:
+                try:
+                    client.llen(queue)
+                except ResponseError as error:
+                    trouble("queue.deleted", error, queue=queue)
+                    client.delete(queue)
+
+
+class Transport(redis.Transport):
+    """Kombu's, with a look at each message before anybody acts on it."""
+
+    Channel = Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        wrong = flaw(message) if queue in _OURS else None
+        if wrong is not None:
+            # Not given back: it would be the next worker's. Not quoted: it is anybody's text, of any length.
+            event("message.refused", queue=queue, why=wrong)
+            return
+        try:
+            super()._deliver(message, queue)
+        except Exception as error:
+            if _is_connection_lost(error):
+                raise
+            trouble("message.refused", error, queue=queue)
+            if queue in _OURS:
+                self._forget(message["properties"]["delivery_tag"])
+
+    def _forget(self, tag: str) -> None:
+        """Takes it out of what a closing worker gives back."""
+        for channel in self.channels or []:
+            if channel and tag in channel.qos._delivered:
+                channel.basic_reject(tag, requeue=False)
+
+
+def _is_wrong_type(error: ResponseError) -> bool:
+    return "WRONGTYPE" in str(error)
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    """KeyError is among kombu's connection errors, and is what many a malformed message raises."""
+    return isinstance(error, Transport.connection_errors) and not isinstance(error, KeyError)
+
+
+def use() -> None:
+    """From now on, for redis:// and rediss:// in this process."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
