@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared import celery_app
-from shared.answers import InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.events import event, trouble
 from shared.gate import Gate
 from shared.settings import Addresses, Settings, environment_name
@@ -27,6 +27,7 @@ from shared.store.connection import Database, Postgres
 
 _Told = TypeVar("_Told")
 _BATCH = 1000
+_REBUILDS = 3
 
 # A run-now must answer within 3 s while Redis is away. A connection that broke is tried once more, for scripts
 # may be repeated; one that does not answer is not.
@@ -192,12 +193,16 @@ class Admission:
             changed = limits.set_cap(connection, key, cap, by)
             if changed:
                 activity.add(connection, activity.Deed("limit_set", by, {"key": key, "cap": cap}))
-        self.tell_cap(key, cap)
+        self.tell_cap(key)
         return changed
 
-    def tell_cap(self, key: str, cap: int | None) -> None:
-        """Tells the gate what a limit's cap is in Postgres, and fills what that frees."""
-        self.hand_over(self.ask(lambda gate: gate.set_cap(key, cap)))
+    def tell_cap(self, key: str) -> None:
+        """Tells the gate what a limit's cap is in Postgres, and fills what that frees.
+
+        With the version of the caps: of two who tell it at once, the gate believes the one who read later.
+        """
+        caps, version = limits.caps_now(self.database.connection())
+        self.hand_over(self.ask(lambda gate: gate.set_cap(key, caps.get(key), version)))
 
     def write_own_cap(self, settings: Settings, by: str) -> None:
         """A process that was started with the variable writes the fleet cap where it stands, once.
@@ -218,7 +223,7 @@ class Admission:
             removed = limits.remove(connection, key)
             if removed:
                 activity.add(connection, activity.Deed("limit_removed", by, {"key": key}))
-        self.tell_cap(key, None)
+        self.tell_cap(key)
         return removed
 
     # Made whole -----------------------------------------------------------------------------------
@@ -229,29 +234,40 @@ class Admission:
         The lock keeps claims out meanwhile; whoever waited for it finds the work done.
         """
         with self.database.transaction() as connection:
-            known = epoch.current(connection)
             run_id = self.gate.run_id()
-            if known.number and self.gate.current_epoch() == known.number and known.redis_run_id == run_id:
-                self.gate.epoch = known.number
+            stands = self._stands(connection, run_id)
+            if stands is not None:
+                self.gate.epoch = stands
                 return
             connection.execute("set local idle_in_transaction_session_timeout = '60s'")
             connection.execute("set local lock_timeout = '30s'")
             epoch.shut_admission(connection)
-            known = epoch.current(connection)
-            there = self.gate.current_epoch()
-            if not (known.number and there == known.number and known.redis_run_id == run_id):
-                number = max(known.number, there or 0) + 1
-                self._load(connection, number)
-                epoch.raise_to(connection, number, run_id)
-                event("gate.rebuilt", epoch=number, before=there)
-            else:
-                number = known.number
+            stands = self._stands(connection, run_id)
+            number = self._rebuild(connection, run_id) if stands is None else stands
         self.gate.epoch = number
         self.gate.forget_before(number)
         self.fill()
 
-    def _load(self, connection: Postgres, number: int) -> None:
-        self.gate.forget(number)  # of a rebuild that died before it was done
+    def _stands(self, connection: Postgres, run_id: str) -> int | None:
+        """The epoch that both stores are of; None where the gate must be rebuilt."""
+        known = epoch.current(connection)
+        whole = known.number and known.redis_run_id == run_id and self.gate.current_epoch() == known.number
+        return known.number if whole else None
+
+    def _rebuild(self, connection: Postgres, run_id: str) -> int:
+        """The new epoch; tried again, under another one, when Redis loses its memory meanwhile."""
+        for _ in range(_REBUILDS):
+            before = self.gate.current_epoch()
+            number = epoch.draw(connection, before or 0)
+            if self._load(connection, number):
+                epoch.raise_to(connection, number, run_id)
+                event("gate.rebuilt", epoch=number, before=before)
+                return number
+            event("gate.rebuild_lost", level=logging.WARNING, epoch=number)
+        raise Unseeded(f"the gate lost its memory {_REBUILDS} times while it was rebuilt")
+
+    def _load(self, connection: Postgres, number: int) -> bool:
+        """Whether the gate has all of it; False when what was loaded was lost before it was done."""
         alive = [
             (it.id, it.capacity, self.lease_ms)
             for it in processes.listing(connection)
@@ -259,10 +275,14 @@ class Admission:
         ]
         after = -1
         while waiting := firings.startable(connection, after, _BATCH):
-            self.gate.load(number, waiters=[waiter(it) for it in waiting])
+            if not self.gate.load(number, waiters=[waiter(it) for it in waiting]):
+                return False
             after = waiting[-1].line_no
         seats = [seat(it) for it in running.running(connection)]
-        self.gate.load(number, seats=seats, caps=limits.caps(connection), workers=alive, done=True)
+        caps = Caps(*limits.caps_now(connection))
+        # An answer that was lost is asked for again, and then refused; but the number is nobody else's.
+        done = self.gate.load(number, seats=seats, caps=caps, workers=alive, done=True)
+        return done or self.gate.current_epoch() == number
 
 
 def waiter(it: firings.InLine) -> Waiter:

@@ -1,5 +1,6 @@
 """What the gate is told and what it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,14 @@ class Seat:
     def facts(self) -> list[Any]:
         """The row as the scripts take it."""
         return [*self.waiter.facts(), str(self.request), self.worker, self.lease_ms]
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The caps of all limits as Postgres had them at one moment; each change of a cap makes a new version."""
+
+    by_limit: Mapping[str, int]
+    version: int = 0
 
 
 @dataclass(frozen=True)

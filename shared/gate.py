@@ -1,7 +1,7 @@
 """The Redis side of the slots: who may try now, who waits in which order, who is next."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from redis import Redis
 
 from shared import keys
 from shared.answers import (
+    Caps,
     Held,
     InTheWay,
     LimitUse,
@@ -53,6 +54,7 @@ class Gate:
     start_lease_ms: int
     epoch: int = -1
     now_ms: int | None = field(default=None, kw_only=True)
+    _parts: dict[int, int] = field(default_factory=dict[int, int], init=False)
 
     def _ask(self, script: Script, **given: str | int | float) -> list[Any]:
         return self._checked(script(self.redis, **self._complete(script, given)))
@@ -153,9 +155,13 @@ class Gate:
         """Gives running firings their leases again, room or not; how many did not have theirs."""
         return int(self._ask(_SEAT, leases=json.dumps([seat.facts() for seat in seats]))[1])
 
-    def set_cap(self, limit: str, cap: int | None) -> list[Reservation]:
-        """Writes a limit's cap (None: no such limit any more) and fills."""
-        return _reservations(self._ask(_SET_CAP, limit=limit, cap="" if cap is None else cap)[1])
+    def set_cap(self, limit: str, cap: int | None, version: int | None = None) -> list[Reservation]:
+        """Writes a limit's cap (None: no such limit any more) and fills.
+
+        One as of an older version of the caps than the gate has changes nothing; None: of the version that stands.
+        """
+        given = {"cap": "" if cap is None else cap, "version": "" if version is None else version}
+        return _reservations(self._ask(_SET_CAP, limit=limit, **given)[1])
 
     def states(self, firings: Iterable[UUID]) -> list[Held]:
         """What the gate knows of each firing, in the order asked."""
@@ -165,13 +171,9 @@ class Gate:
 
     def usage(self) -> Usage:
         """The gate counted, at one instant."""
-        _, limits, queues, reserved, processes = self._ask(_USAGE)
-        return Usage(
-            [LimitUse(name.decode(), cap, used) for name, cap, used in limits],
-            sum(waiting for _, waiting in queues),
-            reserved,
-            processes,
-        )
+        _, limits, waiting, reserved, processes = self._ask(_USAGE)
+        found = [LimitUse(name.decode(), cap, used) for name, cap, used in limits]
+        return Usage(found, waiting, reserved, processes)
 
     def members(self) -> Iterable[UUID]:
         """Every firing that the gate knows, by SCAN: for the reconciler, which reads each again by id."""
@@ -193,20 +195,23 @@ class Gate:
         self,
         epoch: int,
         *,
-        caps: Mapping[str, int] | None = None,
+        caps: Caps | None = None,
         workers: Sequence[tuple[str, int, int]] = (),
         seats: Sequence[Seat] = (),
         waiters: Sequence[Waiter] = (),
         done: bool = False,
     ) -> bool:
-        """Loads a part of a rebuild under an epoch not yet current; `done` makes it so. False: refused.
+        """Loads a part of a rebuild under an epoch not yet current; `done` makes it so.
 
-        Workers are told as id, processes and ms to live.
+        False: refused, or Redis lost the parts before this one. Workers are told as id, processes and ms to live.
         """
+        self._parts[epoch] = part = self._parts.get(epoch, 0) + 1
         told = self._ask(
             _REBUILD,
             epoch=epoch,
-            caps=json.dumps(caps or {}),
+            part=part,
+            caps=json.dumps({} if caps is None else dict(caps.by_limit)),
+            version="" if caps is None else caps.version,
             workers=json.dumps(workers),
             leases=json.dumps([seat.facts() for seat in seats]),
             waiting=json.dumps([waiter.facts() for waiter in waiters]),

@@ -11,9 +11,12 @@ holders                    sorted set  reservations and leases; score: expiry in
 reserved                   sorted set  reservations only; score: when it was made, in ms
 used:<limit>               set         holders under a limit; its size is the usage
 caps                       hash        cap by limit (fleet, workspace:<id>, lane:<name>)
+versions                   hash        version of the caps by limit changed since the rebuild; '': that of the rebuild
 blocked, blocks            sorted set, limits that Postgres called full: until when, in ms; how long the last
                            hash        block was
 queue:<workspace>:<lane>   sorted set  firings that wait; score: their place in line
+forced                     sorted set  forced firings that wait for the next fill; score: their place in line
+drained:<limit>            sorted set  forced firings that wait for a limit to let anybody start
 queues                     set         names of queues that are not empty
 lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's
 parked:<lane>              sorted set  workspaces that wait for a slot of a lane
@@ -23,6 +26,7 @@ vtime, vclock              hash,       a workspace's next virtual time; that of 
 workers, capacity          sorted set, living workers (score: until when, in ms); processes for firings
                            hash
 leases:<worker>            set         firings that a worker leases
+loading                    string      of an epoch that is being rebuilt: the number of its last part
 """
 
 

@@ -174,7 +174,7 @@ class Pass:
         told = {it.limit: it.cap for it in self._ask(lambda gate: gate.usage()).limits}
         for key in caps.keys() | told.keys():
             if caps.get(key) != told.get(key):
-                self._station.admission.tell_cap(key, caps.get(key))
+                self._station.admission.tell_cap(key)
                 self.counts["caps_total"] += 1
         for key in limits.exceeded(connection):
             self._ask(lambda gate, key=key: gate.stop(key, STOP_MS))

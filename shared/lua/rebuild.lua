@@ -1,9 +1,10 @@
 -- Loads a part of Postgres's state under an epoch that is not yet current; the last part makes it so.
--- Parts: caps, workers (id, processes, ms to live), leases (as for seat), waiting (as for offer). Nobody else
--- can see them before `done`. Returns {'OK'}, or {'REFUSED', current} when the epoch is not above the gate's own.
+-- Parts: caps as of a version, workers (id, processes, ms to live), leases (as for seat), waiting (as for offer).
+-- Nobody else can see them before `done`. Returns {'OK'}; {'REFUSED', current} when the epoch is not above the
+-- gate's own; {'LOST'} when parts before this one are missing: the memory was lost meanwhile.
 -- Needs: clock.
 local gate = unpack(KEYS)
-local epoch, now_ms, caps, workers, leases, waiting, done = unpack(ARGV)
+local epoch, now_ms, part, caps, version, workers, leases, waiting, done = unpack(ARGV)
 
 local current = tonumber(redis.call('GET', gate .. ':epoch') or -1)
 if current >= tonumber(epoch) then return {'REFUSED', current} end
@@ -12,8 +13,12 @@ local function know(it, state)
   redis.call('HSET', key('firing:' .. it[1]), 'workspace', it[2], 'lane', it[3], 'score', it[4],
     'forced', it[5], 'title', it[6], 'state', state)
 end
-
+-- A part may be repeated, for its answer may have been lost.
+local loaded = tonumber(redis.call('GET', key('loading')) or 0)
+if loaded ~= tonumber(part) and loaded ~= part - 1 then return {'LOST'} end
+redis.call('SET', key('loading'), part)
 for limit, cap in pairs(cjson.decode(caps)) do redis.call('HSET', key('caps'), limit, cap) end
+if version ~= '' then redis.call('HSET', key('versions'), '', version) end
 for _, it in ipairs(cjson.decode(workers)) do
   redis.call('ZADD', key('workers'), now + it[3], it[1])
   redis.call('HSET', key('capacity'), it[1], it[2])
@@ -23,16 +28,22 @@ for _, it in ipairs(cjson.decode(leases)) do
   redis.call('HSET', key('firing:' .. it[1]), 'request', it[7], 'worker', it[8])
   redis.call('ZADD', key('holders'), now + it[9], it[1])
   redis.call('SADD', key('leases:' .. it[8]), it[1])
-  redis.call('SADD', key('used:fleet'), it[1])
-  redis.call('SADD', key('used:workspace:' .. it[2]), it[1])
-  if it[3] ~= '' then redis.call('SADD', key('used:lane:' .. it[3]), it[1]) end
+  local limits = {'fleet', 'workspace:' .. it[2], it[3] ~= '' and 'lane:' .. it[3] or nil}
+  for _, limit in ipairs(limits) do redis.call('SADD', key('used:' .. limit), it[1]) end
 end
 for _, it in ipairs(cjson.decode(waiting)) do
   know(it, 'waiting')
-  redis.call('ZADD', key('queue:' .. it[2] .. ':' .. it[3]), it[4], it[1])
-  redis.call('ZADD', key('lanes:' .. it[2]), 'LT', it[4], it[3])
-  redis.call('SADD', key('queues'), it[2] .. ':' .. it[3])
-  redis.call('ZADD', key('ready'), 'NX', 0, it[2])
+  if it[5] == '1' then
+    redis.call('ZADD', key('forced'), it[4], it[1])
+  else
+    redis.call('ZADD', key('queue:' .. it[2] .. ':' .. it[3]), it[4], it[1])
+    redis.call('ZADD', key('lanes:' .. it[2]), 'LT', it[4], it[3])
+    redis.call('SADD', key('queues'), it[2] .. ':' .. it[3])
+    redis.call('ZADD', key('ready'), 'NX', 0, it[2])
+  end
 end
-if done == '1' then redis.call('SET', gate .. ':epoch', epoch) end
+if done == '1' then
+  redis.call('DEL', key('loading'))
+  redis.call('SET', gate .. ':epoch', epoch)
+end
 return {'OK'}

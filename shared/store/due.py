@@ -99,12 +99,16 @@ def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
 
 
 def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
-    """Records occurrences that made no firing."""
+    """Records occurrences that made no firing; where some of them are recorded already, that stands.
+
+    A tick must not fail over and over because of one schedule's past.
+    """
     connection.execute(
         """
         insert into skips (id, schedule_id, first_at, last_at, count, reason, detail)
         select * from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
                              %(last)s::timestamptz[], %(counts)s::bigint[], %(reasons)s::text[], %(details)s::text[])
+        on conflict do nothing
         """,
         {
             "ids": [uuid7() for _ in skips],

@@ -29,6 +29,18 @@ def shut_admission(connection: Postgres) -> None:
     connection.execute("select pg_advisory_xact_lock(%s)", [ADMISSION_LOCK])
 
 
+def draw(connection: Postgres, above: int) -> int:
+    """A number that no rebuild had before, whatever became of it, above the one in the gate."""
+    row = connection.execute(
+        """
+        select setval('epochs', greatest(nextval('epochs'), %(above)s + 1, (select number + 1 from epoch)))
+        """,
+        {"above": above},
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def raise_to(connection: Postgres, number: int, redis_run_id: str) -> None:
     """Makes a new epoch the current one when this transaction commits."""
     connection.execute(

@@ -44,6 +44,15 @@ def caps(connection: Postgres) -> dict[str, int]:
     return dict(connection.execute("select key, cap from limits").fetchall())
 
 
+def caps_now(connection: Postgres) -> tuple[dict[str, int], int]:
+    """The cap of every limit, and the version of the caps, at one instant."""
+    row = connection.execute(
+        "select coalesce((select jsonb_object_agg(key, cap) from limits), '{}'), caps_version from epoch"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 def listing(connection: Postgres) -> list[Limit]:
     """Every limit with what is held under it, the fleet first."""
     with connection.cursor(row_factory=class_row(Limit)) as cursor:

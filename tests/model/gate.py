@@ -21,20 +21,20 @@ def has_room(gate: Gate, *, forced: bool) -> bool:
     return forced or (not gate.blocked and used(gate) < gate.cap)
 
 
-def fill(gate: Gate) -> Gate:
-    """The hand-over: the head of the line gets what is free."""
+def fill(gate: Gate, rules: Rules) -> Gate:
+    """The hand-over: who is forced goes first and needs no room, then the head of the line gets what is free."""
     for f in (0, 1):
-        if gate.seats[f] == WAITING and not gate.blocked and used(gate) < gate.cap:
+        if gate.seats[f] == WAITING and rules.forced[f] and gate.cap and not gate.blocked:
+            gate = known(gate, f, RESERVED)
+    for f in (0, 1):
+        if gate.seats[f] == WAITING and not rules.forced[f] and not gate.blocked and used(gate) < gate.cap:
             gate = known(gate, f, RESERVED)
     return gate
 
 
 def offer(gate: Gate, f: int, rules: Rules) -> Gate:
-    """Into the line, unless it is known; a forced firing gets its reservation at once."""
-    if gate.seats[f] == ABSENT:
-        forced = rules.forced[f]
-        gate = known(gate, f, RESERVED if forced and has_room(gate, forced=True) else WAITING)
-    return fill(gate)
+    """Into the line, unless it is known."""
+    return fill(known(gate, f, WAITING) if gate.seats[f] == ABSENT else gate, rules)
 
 
 def claim(gate: Gate, f: int, r: int, rules: Rules) -> Gate | None:
@@ -45,31 +45,31 @@ def claim(gate: Gate, f: int, r: int, rules: Rules) -> Gate | None:
     return None
 
 
-def release(gate: Gate, f: int, r: int) -> Gate:
+def release(gate: Gate, f: int, r: int, rules: Rules) -> Gate:
     """Gives a lease back, if it is this request's."""
-    return fill(known(gate, f, ABSENT) if gate.seats[f] == LEASED + r else gate)
+    return fill(known(gate, f, ABSENT) if gate.seats[f] == LEASED + r else gate, rules)
 
 
-def put_back(gate: Gate, f: int, r: int) -> Gate:
+def put_back(gate: Gate, f: int, r: int, rules: Rules) -> Gate:
     """Back to its place in line, if it is this request's."""
-    return fill(known(gate, f, WAITING) if gate.seats[f] == LEASED + r else gate)
+    return fill(known(gate, f, WAITING) if gate.seats[f] == LEASED + r else gate, rules)
 
 
-def block(gate: Gate, f: int, r: int) -> Gate:
+def block(gate: Gate, f: int, r: int, rules: Rules) -> Gate:
     """As `put_back`, and nothing is filled for a while."""
     if gate.seats[f] != LEASED + r:
-        return fill(gate)
+        return fill(gate, rules)
     return known(gate, f, WAITING)._replace(blocked=True)
 
 
-def withdraw(gate: Gate, f: int) -> Gate:
+def withdraw(gate: Gate, f: int, rules: Rules) -> Gate:
     """Out of the line and out of a reservation; a lease is left alone."""
-    return fill(known(gate, f, ABSENT) if gate.seats[f] in (WAITING, RESERVED) else gate)
+    return fill(known(gate, f, ABSENT) if gate.seats[f] in (WAITING, RESERVED) else gate, rules)
 
 
-def set_cap(gate: Gate, cap: int) -> Gate:
+def set_cap(gate: Gate, cap: int, rules: Rules) -> Gate:
     """Another cap; a block ends with it."""
-    return fill(gate._replace(cap=cap, blocked=False))
+    return fill(gate._replace(cap=cap, blocked=False), rules)
 
 
 def rebuilt(world: World) -> Gate:

@@ -12,7 +12,7 @@ from shared.admission import Admission
 from shared.answers import Seat, Waiter
 from shared.gate import _OFFER, _RELEASE, _WITHDRAW
 from shared.settings import Settings
-from shared.store import attempts, limits, processes
+from shared.store import attempts, epoch, limits, processes
 from shared.store.connection import Database
 from tests.model.world import ABSENT, LEASED, RESERVED, WAITING, Rules, World
 from workers.outcome import NOT_STARTED, Outcome
@@ -148,8 +148,7 @@ class Real:
 
     def rebuild_dies(self) -> None:
         """The gate is loaded, and the transaction that raises the epoch is not committed."""
-        [stands] = self.sql.execute("select number from epoch").fetchall()
-        self.upkeep._load(self.sql, max(stands[0], self.upkeep.gate.current_epoch() or 0) + 1)
+        assert self.upkeep._load(self.sql, epoch.draw(self.sql, self.upkeep.gate.current_epoch() or 0))
 
     def failover(self, f: int, seat: int) -> None:
         """Another Redis, which knows something older of one firing."""

@@ -82,7 +82,7 @@ _ACTS: dict[str, Callable[[Real, Turn], Any]] = {
     "flush": lambda real, _: real.redis.flushdb(),
     "failover": lambda real, it: real.failover(it.first, it.last),
     "set_cap": lambda real, it: real.set_cap(it.first),
-    "tell_cap": lambda real, it: real.upkeep.tell_cap("fleet", it.first),
+    "tell_cap": lambda real, _: real.upkeep.tell_cap("fleet"),
 }
 
 

@@ -38,7 +38,7 @@ Steps = Iterator[Step]
 def of_worker(world: World, i: int, rules: Rules) -> Steps:
     """All that one worker may do next, with each thing that may go wrong in it."""
     worker = world.workers[i]
-    yield from _make_whole(world, i)
+    yield from _make_whole(world, i, rules)
     match worker.phase:
         case "idle":
             yield from _claim(world, i, rules)
@@ -51,12 +51,12 @@ def of_worker(world: World, i: int, rules: Rules) -> Steps:
         case "ended" | "recorded":
             yield from _settle(world, i, rules)
         case _:  # settled, or back from Postgres with a no
-            yield from _tell_gate(world, i)
+            yield from _tell_gate(world, i, rules)
     if worker.phase != "idle":
         yield Step(("crash", i), with_worker(world, i, idle(worker)), 1)
 
 
-def _make_whole(world: World, i: int) -> Steps:
+def _make_whole(world: World, i: int, rules: Rules) -> Steps:
     """Asked by a worker that the gate answers `UNSEEDED`, or Postgres `stale`."""
     worker, rows = world.workers[i], world.rows
     if worker.phase not in ("idle", "back", "settled"):
@@ -66,15 +66,15 @@ def _make_whole(world: World, i: int) -> Steps:
     if lua.is_whole(world):
         yield Step(("make_whole", i), with_worker(world, i, worker._replace(epoch=rows.epoch)))
     else:
-        after = rebuild(world)
+        after = rebuild(world, rules)
         yield Step(("make_whole", i), with_worker(after, i, worker._replace(epoch=after.rows.epoch)))
 
 
-def rebuild(world: World) -> World:
+def rebuild(world: World, rules: Rules) -> World:
     """The gate from Postgres under a new epoch, in one go: nothing is claimed or settled meanwhile."""
     gate = lua.rebuilt(world)
     rows = world.rows._replace(epoch=gate.epoch, same_redis=True)
-    return world._replace(rows=rows, gate=lua.fill(gate))
+    return world._replace(rows=rows, gate=lua.fill(gate, rules))
 
 
 def _claim(world: World, i: int, rules: Rules) -> Steps:
@@ -157,13 +157,13 @@ def _settle(world: World, i: int, rules: Rules) -> Steps:
     yield Step(("postgres_away_at_settle", i), with_worker(world, i, after), 1)
 
 
-def _tell_gate(world: World, i: int) -> Steps:
+def _tell_gate(world: World, i: int, rules: Rules) -> Steps:
     worker = world.workers[i]
     free = with_worker(world, i, idle(worker))
     if worker.epoch == world.gate.epoch:
         act = {"full": lua.block, "put": lua.put_back}.get(worker.out, lua.release)
         name = {"full": "block", "put": "put_back"}.get(worker.out, "release")
-        yield Step((name, i), free._replace(gate=act(world.gate, worker.f, worker.r)))
+        yield Step((name, i), free._replace(gate=act(world.gate, worker.f, worker.r, rules)))
     yield Step(("gate_away", i), free, 1)
 
 

@@ -21,7 +21,7 @@ from tests.model.world import (
 def of_reconciler(world: World, rules: Rules) -> Steps:
     """Each thing that a pass may heal, on its own."""
     if not lua.is_whole(world):
-        yield Step(("heal",), rebuild(world))
+        yield Step(("heal",), rebuild(world, rules))
         return
     gate = world.gate
     for f, row in enumerate(world.rows.firings):
@@ -30,13 +30,13 @@ def of_reconciler(world: World, rules: Rules) -> Steps:
     after = gate
     for f, row in enumerate(world.rows.firings):
         if row.status in TERMINAL and after.seats[f] != ABSENT:
-            after = lua.fill(lua.known(after, f, ABSENT))
+            after = lua.fill(lua.known(after, f, ABSENT), rules)
     yield from _if_changed("strangers", world, after)
     yield from _if_changed("seat", world, seated(world))
-    yield from _if_changed("fill", world, lua.fill(gate))
-    yield from _if_changed("block_over", world, lua.fill(gate._replace(blocked=False)))
+    yield from _if_changed("fill", world, lua.fill(gate, rules))
+    yield from _if_changed("block_over", world, lua.fill(gate._replace(blocked=False), rules))
     if rules.caps_reconciled and gate.cap != world.rows.cap:
-        yield Step(("recap",), world._replace(gate=lua.set_cap(gate, world.rows.cap)))
+        yield Step(("recap",), world._replace(gate=lua.set_cap(gate, world.rows.cap, rules)))
 
 
 def _if_changed(name: str, world: World, gate: Gate) -> Steps:
@@ -50,9 +50,9 @@ def _queued(world: World, f: int, rules: Rules) -> Steps:
         yield Step(("offer", f), world._replace(gate=lua.offer(gate, f, rules)))
     elif seat > LEASED:
         slow = any((it.f, it.r) == (f, seat - LEASED) for it in world.workers)
-        yield Step(("overdue", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED)), int(slow))
+        yield Step(("overdue", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED, rules)), int(slow))
     elif seat == RESERVED:
-        after = lua.offer(lua.withdraw(gate, f), f, rules)
+        after = lua.offer(lua.withdraw(gate, f, rules), f, rules)
         yield Step(("overdue", f), world._replace(gate=after), 1)
 
 
@@ -74,7 +74,7 @@ def of_reaper(world: World, rules: Rules) -> Steps:
         after = world._replace(rows=sql.ended(world.rows, f, row.exit or "lost", rules))
         yield Step(("reap_untold", f), after, 1)
         if lua.is_whole(world):
-            gate = lua.release(world.gate, f, row.r)
+            gate = lua.release(world.gate, f, row.r, rules)
             if after.rows.firings[f].status == QUEUED:
                 gate = lua.offer(gate, f, rules)
             yield Step(("reap", f), after._replace(gate=gate))
@@ -89,7 +89,7 @@ def of_operator(world: World, rules: Rules) -> Steps:
         return
     told = world._replace(telling=NOTHING_TO_TELL)
     if lua.is_whole(world):
-        yield Step(("tell_cap", world.telling), told._replace(gate=lua.set_cap(world.gate, world.telling)))
+        yield Step(("tell_cap", world.telling), told._replace(gate=lua.set_cap(world.gate, world.telling, rules)))
     yield Step(("cap_not_told",), told, 1)
 
 
@@ -115,10 +115,10 @@ def _old_reading(world: World, f: int, rules: Rules) -> Steps:
     gate, seat = world.gate, world.gate.seats[f]
     status = world.rows.firings[f].status
     if seat > LEASED:
-        yield Step(("late_put_back", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED)), 1)
-        yield Step(("late_release", f), world._replace(gate=lua.release(gate, f, seat - LEASED)), 1)
+        yield Step(("late_put_back", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED, rules)), 1)
+        yield Step(("late_release", f), world._replace(gate=lua.release(gate, f, seat - LEASED, rules)), 1)
     elif seat != ABSENT:
-        yield Step(("late_withdraw", f), world._replace(gate=lua.withdraw(gate, f)), 1)
+        yield Step(("late_withdraw", f), world._replace(gate=lua.withdraw(gate, f, rules)), 1)
     elif status != QUEUED:
         yield Step(("late_offer", f), world._replace(gate=lua.offer(gate, f, rules)), 1)
     if status != RUNNING:

@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from shared.admission import Admission
+from shared.answers import Caps
 from shared.celery_app import make_app
 from shared.gate import Gate
 from shared.settings import Settings, addresses
@@ -20,7 +21,7 @@ def gate(redis_url: str) -> Iterator[Gate]:
     """Of epoch 1, at a time of the test's own, with a fleet cap of 2 and a worker of 20 processes."""
     with Redis.from_url(redis_url) as redis:
         made = Gate(redis, "scripts", START_LEASE_MS, 1, now_ms=1_000_000)
-        assert made.load(1, caps={"fleet": 2}, workers=[("w1", 20, 10**9)], done=True)
+        assert made.load(1, caps=Caps({"fleet": 2}), workers=[("w1", 20, 10**9)], done=True)
         yield made
 
 

@@ -30,6 +30,7 @@ class Known:
         self.id = str(self.facts.firing)
         self.workspace, self.lane = str(self.facts.workspace), self.facts.lane or ""
         self.place = self.facts.line_no + self.facts.priority * PRIORITY_STEP
+        self.forced = self.facts.forced
         self.limits = ["fleet", f"workspace:{self.workspace}"] + ([f"lane:{self.lane}"] if self.lane else [])
 
 
@@ -43,6 +44,7 @@ class Model:
     workers: dict[str, tuple[int, int]] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
     blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
     clock: int | None = None
     hints: list[UUID] = field(default_factory=list)
@@ -68,6 +70,18 @@ class Model:
                 return limit, False
         return None
 
+    def stopped(self, it: Known) -> bool:
+        """Whether some limit lets nobody start, forced or not."""
+        return any(
+            limit in self.caps and (self.caps[limit] == 0 or self.blocked.get(limit, 0) > self.now)
+            for limit in it.limits
+        )
+
+    def forced(self) -> list[Known]:
+        """Forced firings that wait and need not: they go first of all."""
+        waiting = [it for it in self.of("waiting") if it.forced and not self.stopped(it)]
+        return sorted(waiting, key=lambda it: (it.place, it.id))
+
     def idle(self) -> int:
         leased = [it.worker for it in self.of("leased")]
         free = [max(0, told - leased.count(it)) for it, (until, told) in self.workers.items() if until >= self.now]
@@ -76,7 +90,7 @@ class Model:
     def heads(self) -> Iterator[Known]:
         """The first of each (workspace, lane) queue."""
         queues: dict[tuple[str, str], list[Known]] = {}
-        for it in self.of("waiting"):
+        for it in [it for it in self.of("waiting") if not it.forced]:
             queues.setdefault((it.workspace, it.lane), []).append(it)
         for queue in queues.values():
             yield min(queue, key=lambda it: (it.place, it.id))
@@ -97,10 +111,13 @@ class Model:
         sure = [it for it in ready if f"lane:{it.lane}" not in self.caps or it.facts.firing == hint]
         return min(sure or ready, key=lambda it: (self.turn_of(it.workspace), it.workspace, it.place, it.lane))
 
-    def fill(self, made: list[UUID] | None = None) -> list[UUID]:
+    def fill(self) -> list[UUID]:
         """Whoever is next, again and again while anything is startable."""
-        made = [] if made is None else made
         self.blocked = {limit: until for limit, until in self.blocked.items() if until > self.now}
+        made: list[UUID] = []
+        for it in self.forced():
+            self.hold(it, "reserved", START_LEASE_MS)
+            made.append(it.facts.firing)
         while len(made) < FILL_AT_MOST and (ready := self.startable()):
             next_up = self.next_up(ready, next(iter(self.hints[len(made) :]), None))
             self.clock = self.turn_of(next_up.workspace)
@@ -114,15 +131,10 @@ class Model:
         it.expires, it.made = self.now + lease_ms, self.now
 
     def offer(self, batch: Iterable[Waiter]) -> list[UUID]:
-        made: list[UUID] = []
         for facts in batch:
-            if facts.firing in self.known:
-                continue
-            it = self.known[facts.firing] = Known(facts, "waiting")
-            if facts.forced and self.in_the_way(it) is None:
-                self.hold(it, "reserved", START_LEASE_MS)
-                made.append(facts.firing)
-        return self.fill(made)
+            if facts.firing not in self.known:
+                self.known[facts.firing] = Known(facts, "waiting")
+        return self.fill()
 
     def reserve(self, facts: Waiter) -> tuple[str, bool] | None:
         it = self.known.get(facts.firing) or Known(facts, "")
@@ -205,12 +217,15 @@ class Model:
                 seated += 1
         return seated
 
-    def set_cap(self, limit: str, cap: int | None) -> list[UUID]:
-        self.blocked.pop(limit, None)
-        self.blocks.pop(limit, None)
-        self.caps.pop(limit, None)
-        if cap is not None:
-            self.caps[limit] = cap
+    def set_cap(self, limit: str, cap: int | None, version: int | None) -> list[UUID]:
+        stands = self.versions.get(limit, self.versions.get("", 0))
+        if version is None or version >= stands:
+            self.versions[limit] = stands if version is None else version
+            self.blocked.pop(limit, None)
+            self.blocks.pop(limit, None)
+            self.caps.pop(limit, None)
+            if cap is not None:
+                self.caps[limit] = cap
         return self.fill()
 
     def rebuilt(self) -> "Model":
@@ -219,4 +234,5 @@ class Model:
         leased = {it.facts.firing: it for it in self.of("leased")}
         for it in leased.values():
             it.abort = None
-        return Model(self.now, dict(self.caps), waiting | leased, dict(self.workers))
+        versions = {"": max(self.versions.values(), default=0)}
+        return Model(self.now, dict(self.caps), waiting | leased, dict(self.workers), versions=versions)

@@ -53,7 +53,7 @@ def under_epoch(shot: Shot, gate: Gate) -> Shot:
 
 def split(keys: Shot) -> tuple[Shot, Shot]:
     """What the model knows to the last score, and the bookkeeping of who may be looked at next."""
-    books = {name for name in keys if name == "ready" or name.startswith(("lanes:", "parked:"))}
+    books = {name for name in keys if name == "ready" or name.startswith(("lanes:", "parked:", "forced", "drained:"))}
     return {k: v for k, v in keys.items() if k not in books}, {k: v for k, v in keys.items() if k in books}
 
 
@@ -68,13 +68,18 @@ def expected(model: Model) -> Shot:
     for worker in {it.worker for it in model.of("leased")}:
         keys[f"leases:{worker}"] = {it.id for it in model.of("leased") if it.worker == worker}
     keys["caps"] = {limit: str(cap) for limit, cap in model.caps.items()}
+    keys["versions"] = {limit: str(version) for limit, version in model.versions.items()}
     keys["blocked"] = model.blocked
     keys["blocks"] = {it: json.dumps({"ms": ms, "over": over}) for it, (ms, over) in model.blocks.items()}
     keys["workers"] = {it: until for it, (until, _) in model.workers.items()}
     keys["capacity"] = {it: str(told) for it, (_, told) in model.workers.items()}
     keys["vtime"] = {it: str(turn) for it, turn in model.turns.items()}
     keys["vclock"] = None if model.clock is None else str(model.clock)
-    return {name: value for name, value in {**keys, **_queues(model.of("waiting"))}.items() if value not in ({}, None)}
+    return {
+        name: value
+        for name, value in {**keys, **_queues(it for it in model.of("waiting") if not it.forced)}.items()
+        if value not in ({}, None)
+    }
 
 
 def _queues(waiting: Iterable[Known]) -> Shot:

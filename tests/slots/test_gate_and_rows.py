@@ -1,14 +1,17 @@
 """Gate and rows together: what survives when the gate forgets in the middle of a claim."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from shared import admission
 from shared.admission import Full
 from shared.answers import Unseeded
 from shared.gate import Gate
-from shared.store import firings, running
+from shared.store import epoch, firings, limits, running
 from shared.store.attempts import Attempt, Refused
+from shared.store.connection import Database
 from shared.store.invariants import broken
 from tests.slots.both import LEASE_MS, Both
 
@@ -214,3 +217,84 @@ def test_a_caller_with_an_old_epoch_changes_nothing_and_is_healed(both: Both) ->
     gate.epoch -= 1
 
     assert isinstance(both.claim(firing), Attempt)
+
+
+def test_two_rebuilds_never_share_an_epoch(both: Both, database_url: str) -> None:
+    """One that lost its lock, frozen in mid-rebuild, comes back while the next one loads."""
+    frozen, gate = Database(database_url), both.admission.gate
+    with frozen.connection().transaction(force_rollback=True):
+        number = epoch.draw(frozen.connection(), gate.epoch)
+    frozen.close()
+    gate.redis.flushdb()
+    both.admission.make_whole()
+    both.worker_signs()
+    firing, stood = both.offered(), gate.epoch
+
+    assert both.admission._load(both.rows.sql, number) is False
+
+    assert number < stood == gate.current_epoch()
+    assert both.states(firing) == ["reserved"]
+
+
+def test_a_gate_that_forgets_while_it_is_rebuilt_loses_no_waiter(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLUSHALL between two parts: the last part alone would look whole."""
+    line, gate = [both.offered() for _ in range(6)], both.admission.gate
+    monkeypatch.setattr(admission, "_BATCH", 2)
+    load, parts = gate.load, []
+
+    def load_and_forget(epoch: int, **part: Any) -> bool:
+        parts.append(epoch)
+        told = load(epoch, **part)
+        if len(parts) == 2:
+            gate.redis.flushdb()
+        return told
+
+    monkeypatch.setattr(gate, "load", load_and_forget)
+    gate.redis.flushdb()
+    both.admission.make_whole()
+    both.worker_signs()
+
+    assert len(set(parts)) == 2
+    assert all(both.states(*line))
+
+
+def test_a_gate_that_forgets_again_and_again_is_an_error_and_no_endless_loop(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = both.admission.gate
+    monkeypatch.setattr(gate, "load", lambda *_, **__: gate.redis.flushdb() and False)
+    gate.redis.flushdb()
+
+    with pytest.raises(Unseeded, match="3 times"):
+        both.admission.make_whole()
+
+
+def test_of_two_who_change_a_cap_at_once_the_gate_believes_the_later_one(both: Both) -> None:
+    """The first is slow between its commit and its word to the gate."""
+    gate, versions = both.admission.gate, []
+    for cap in (5, 3):
+        both.rows.cap("fleet", cap)
+        versions.append(limits.caps_now(both.rows.sql)[1])
+
+    gate.set_cap("fleet", 3, versions[1])
+    gate.set_cap("fleet", 5, versions[0])
+
+    assert versions[0] < versions[1]
+    assert {it.limit: it.cap for it in gate.usage().limits} == limits.caps(both.rows.sql) == {"fleet": 3}
+
+
+def test_a_forced_run_asked_for_in_a_drain_starts_as_forced_when_the_drain_ends(both: Both) -> None:
+    """SLT-9, MAN-2: also after the gate forgot everything meanwhile."""
+    running_two = [both.claim(both.offered()) for _ in range(2)]
+    both.admission.set_cap("fleet", 0, "me")
+    assert both.run_now(forced=True, queue=True) is None
+    both.admission.gate.redis.flushdb()
+    both.worker_signs()
+    forced = both.rows.one("select id from firings where forced")
+    assert both.states(forced) == ["waiting"]
+
+    both.admission.set_cap("fleet", 1, "me")
+
+    assert isinstance(both.claim(forced), Attempt)
+    assert all(isinstance(it, Attempt) for it in running_two)
+    assert not broken(both.rows.sql)

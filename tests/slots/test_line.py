@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.answers import Waiter
+from shared.answers import Caps, Waiter
 from shared.gate import Gate
 from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, WORKSPACES, waiter
 
@@ -24,7 +24,7 @@ def started(gate: Gate, *waiters: Waiter) -> list[int]:
 def seeded(gate: Gate, epoch: int, **parts: Any) -> Gate:
     """Another gate beside it, of the same caps and workers unless told otherwise."""
     made = Gate(gate.redis, "beside", START_LEASE_MS, epoch, now_ms=gate.now_ms)
-    whole: dict[str, Any] = {"caps": {"fleet": 2}, "workers": [("w1", 20, 10**9)], **parts}
+    whole: dict[str, Any] = {"caps": Caps({"fleet": 2}), "workers": [("w1", 20, 10**9)], **parts}
     assert made.load(epoch, **whole, done=True)
     return made
 
@@ -126,7 +126,7 @@ def test_a_rebuild_restores_the_order_that_offers_made(gate: Gate) -> None:
     line = [waiter(n, n % 3, 0, priority=n % 4) for n in range(1, 30)]
     gate.set_cap("fleet", 1)
 
-    beside = seeded(gate, 5, waiters=list(reversed(line)), caps={"fleet": 1})
+    beside = seeded(gate, 5, waiters=list(reversed(line)), caps=Caps({"fleet": 1}))
 
     assert started(beside, *line) == started(gate, *line)
 
@@ -156,3 +156,38 @@ def test_the_slot_of_a_lane_goes_on_when_the_workspace_it_was_for_is_full(gate: 
 
     assert gate.states([other.firing])[0].state == "reserved"
     assert [it.title for it in made] == ["t4"]
+
+
+def test_a_workspace_that_was_idle_does_not_go_before_one_that_waits_for_the_lane(gate: Gate) -> None:
+    """Its virtual time is old, but what it did not use in the meantime is not owed to it."""
+    gate.set_cap("fleet", 20)
+    gate.set_cap("lane:a", 1)
+    [holder, _] = gate.offer([waiter(1, 0, 1), waiter(2, 1, 0)])
+    gate.claim(holder.firing, ONE, "w1", LEASE_MS)
+    gate.offer([waiter(3, 1, 1)])
+    assert len(gate.offer([waiter(number, 0, 0) for number in range(10, 15)])) == 5
+    gate.offer([waiter(4, 2, 1)])
+
+    made = gate.release(holder.firing, ONE)
+
+    assert [it.title for it in made] == ["t3"]
+
+
+def test_no_workspace_is_more_than_a_turn_behind_another_that_waits_for_the_same_lane(gate: Gate) -> None:
+    gate.set_cap("fleet", 20)
+    gate.set_cap("lane:a", 1)
+    line = [waiter(10 * n + workspace, workspace, 1) for n in range(5) for workspace in range(3)]
+    others = [waiter(1000 + n, n % 3, 0) for n in range(9)]
+    by_title = {it.title: it for it in line}
+
+    made, turns = gate.offer([*line, *others]), [0, 0, 0]
+    while made:
+        it = made.pop(0)
+        gate.claim(it.firing, ONE, "w1", LEASE_MS)
+        if it.title in by_title:
+            turns[WORKSPACES.index(by_title[it.title].workspace)] += 1
+            assert max(turns) <= 5
+            assert max(turns) - min(turns) <= 1, turns
+        made += gate.release(it.firing, ONE)
+
+    assert turns == [5, 5, 5]

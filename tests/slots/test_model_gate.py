@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
-from shared.answers import InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.gate import Gate
 from tests.slots.model import Known, Model
 from tests.slots.snapshot import Shot, expected, normal, split, taken, under_epoch
@@ -41,8 +41,8 @@ class GateMachine(RuleBasedStateMachine):
         self.last: Callable[[], Any] = tuple
         self.filled = False
         self.gate = Gate(self.redis, f"world{next(numbers)}", START_LEASE_MS, 1, now_ms=self.model.now)
-        assert self.gate.load(1, caps={"fleet": 3, "lane:a": 1}, done=True)
-        self.model.caps = {"fleet": 3, "lane:a": 1}
+        assert self.gate.load(1, caps=Caps({"fleet": 3, "lane:a": 1}), done=True)
+        self.model.caps, self.model.versions = {"fleet": 3, "lane:a": 1}, {"": 0}
         self.renew("w1", 3, [])
 
     def teardown(self) -> None:
@@ -109,12 +109,13 @@ class GateMachine(RuleBasedStateMachine):
         it = self.one_of(which, "leased")
         self.both("abort", it.facts.firing, self.request_of(it, which), reason)
 
-    @rule(limit=st.sampled_from(LIMITS), cap=st.one_of(st.none(), st.integers(0, 3)))
-    def set_cap(self, limit: str, cap: int | None) -> None:
+    @rule(limit=st.sampled_from(LIMITS), cap=st.one_of(st.none(), st.integers(0, 3)), late=st.integers(-2, 1))
+    def set_cap(self, limit: str, cap: int | None, late: int) -> None:
+        """A change of a cap, told at once (a newer version), again, or after a later one."""
         if limit == "fleet" and cap is None:
             cap = 5
         self.lowered = True
-        self.both("set_cap", limit, cap, shaped=ids)
+        self.both("set_cap", limit, cap, max(self.model.versions.values()) + late, shaped=ids)
 
     @rule(which=WHICH, request=REQUEST, worker=WORKER)
     def seat(self, which: int, request: UUID, worker: str) -> None:
@@ -142,7 +143,9 @@ class GateMachine(RuleBasedStateMachine):
         workers = [(it, told, until - model.now) for it, (until, told) in model.workers.items()]
         waiters = [it.facts for it in model.of("waiting")]
         assert self.gate.load(self.gate.epoch, waiters=waiters)
-        assert self.gate.load(self.gate.epoch, caps=model.caps, workers=workers, seats=seats, done=True)
+        assert self.gate.load(
+            self.gate.epoch, caps=Caps(model.caps, model.versions[""]), workers=workers, seats=seats, done=True
+        )
         self.gate.forget_before(self.gate.epoch)
         self.model = model
         self.both("offer", [], shaped=ids)
@@ -196,7 +199,7 @@ class GateMachine(RuleBasedStateMachine):
         for limit, cap in model.caps.items():
             forced = sum(model.known[it].facts.forced for it in model.used(limit))
             assert self.lowered or len(model.used(limit)) <= cap + forced
-        assert not (self.filled and model.startable())
+        assert not (self.filled and (model.startable() or model.forced()))
 
 
 def ids(made: list[Reservation]) -> list[UUID]:
@@ -218,6 +221,10 @@ def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
     assert not parked & shown.keys()
     assert parked | shown.keys() == heads.keys()
     assert all(heads[it] == place for it, place in shown.items())
+    aside = {name: it for name, it in books.items() if name == "forced" or name.startswith("drained:")}
+    forced = {it.id: it.place for it in model.of("waiting") if it.forced}
+    assert sum(len(it) for it in aside.values()) == len(forced)
+    assert {name: place for it in aside.values() for name, place in it.items()} == forced
     ready = books.get("ready", {})
     assert ready.keys() <= {workspace for workspace, _ in shown}
     assert all(turn == model.turn_of(it) for it, turn in ready.items())

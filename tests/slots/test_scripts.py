@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.answers import InTheWay, Reserved, Seat, Unseeded
+from shared.answers import Caps, InTheWay, Reserved, Seat, Unseeded
 from shared.gate import Gate
 from tests.slots.snapshot import taken
 from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, waiter
@@ -187,7 +187,7 @@ def test_expired_names_the_oldest_first_and_no_more_than_asked(gate: Gate) -> No
 def test_a_rebuild_is_refused_for_an_epoch_that_is_not_above(gate: Gate, epoch: int) -> None:
     before = taken(gate.redis)
 
-    told = [gate.load(epoch, caps={"fleet": 99}, done=done) for done in (False, True)]
+    told = [gate.load(epoch, caps=Caps({"fleet": 99}), done=done) for done in (False, True)]
 
     assert told == [False, False]
     assert taken(gate.redis) == before
@@ -196,7 +196,7 @@ def test_a_rebuild_is_refused_for_an_epoch_that_is_not_above(gate: Gate, epoch: 
 def test_a_rebuild_is_seen_by_nobody_before_it_is_done(gate: Gate) -> None:
     gate.offer([waiter(1, 0, 0)])
 
-    assert gate.load(2, waiters=[waiter(2, 0, 0)], caps={"fleet": 9})
+    assert gate.load(2, waiters=[waiter(2, 0, 0)], caps=Caps({"fleet": 9}))
 
     assert gate.states([waiter(1, 0, 0).firing, waiter(2, 0, 0).firing])[1].state == ""
     assert gate.current_epoch() == 1
@@ -204,7 +204,7 @@ def test_a_rebuild_is_seen_by_nobody_before_it_is_done(gate: Gate) -> None:
 
 def test_forgetting_what_was_before_leaves_a_rebuild_under_way_alone(gate: Gate) -> None:
     assert gate.load(3, waiters=[waiter(2, 0, 0)])
-    gate.load(2, caps={"fleet": 1}, done=True)
+    gate.load(2, caps=Caps({"fleet": 1}), done=True)
 
     gate.forget_before(2)
 
@@ -230,3 +230,39 @@ def test_a_block_is_over_at_its_moment_also_for_who_claims_without_a_fill(gate: 
     gate.now_ms = (gate.now_ms or 0) + later
 
     assert gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS) == told
+
+
+def test_a_cap_that_is_told_late_does_not_replace_a_newer_one(gate: Gate) -> None:
+    """Two change a cap at once, and the one whose commit came first speaks last."""
+    gate.set_cap("fleet", 5, version=8)
+    before = taken(gate.redis)
+
+    gate.set_cap("fleet", 1, version=7)
+    gate.set_cap("fleet", None, version=7)
+
+    assert taken(gate.redis) == before
+    assert gate.set_cap("fleet", 6, version=8) == []
+    assert gate.usage().limits[0].cap == 6
+
+
+def test_a_cap_from_before_a_rebuild_changes_nothing_after_it(gate: Gate) -> None:
+    assert gate.load(2, caps=Caps({"fleet": 3}, version=9), done=True)
+    gate.epoch = 2
+
+    gate.set_cap("lane:gone", 1, version=8)
+    gate.set_cap("lane:new", 1, version=10)
+
+    assert {it.limit for it in gate.usage().limits} == {"fleet", "lane:new"}
+
+
+def test_a_part_of_a_rebuild_may_be_repeated_but_none_may_be_missing(gate: Gate) -> None:
+    lost = Gate(gate.redis, gate.namespace, START_LEASE_MS)
+    assert lost.load(2, waiters=[waiter(1, 0, 0)])
+    lost._parts[2] = 0
+    assert lost.load(2, waiters=[waiter(1, 0, 0)]), "the same part again"
+    gate.redis.flushdb()
+
+    assert not lost.load(2, waiters=[waiter(2, 0, 0)])
+    assert not lost.load(2, done=True)
+
+    assert lost.current_epoch() is None

@@ -15,7 +15,26 @@ end
 local function lift_blocks()
   for _, limit in ipairs(redis.call('ZRANGEBYSCORE', key('blocked'), '-inf', now)) do
     redis.call('ZREM', key('blocked'), limit)
+    undrain(limit)
     wake(limit)
+  end
+end
+
+-- Forced firings that wait: the first of all, with or without room and idle processes, unless a limit lets
+-- nobody start; then they wait under it until its cap or its block changes.
+local function fill_forced(made, most)
+  local waiting = redis.call('ZRANGE', key('forced'), 0, most, 'WITHSCORES')
+  for i = 1, math.min(#waiting, 2 * most), 2 do
+    local firing = waiting[i]
+    local it = redis.call('HMGET', key('firing:' .. firing), 'workspace', 'lane', 'title')
+    local limit = stopped_by(it[1], it[2])
+    redis.call('ZREM', key('forced'), firing)
+    if limit then
+      redis.call('ZADD', key('drained:' .. limit), waiting[i + 1], firing)
+    else
+      hold(firing, 'reserved', now + start_lease_ms, '', '')
+      made[#made + 1] = {firing, it[3] or ''}
+    end
   end
 end
 
@@ -28,7 +47,7 @@ local function rest(workspace)
 end
 
 local function park(workspace, lane)
-  redis.call('ZADD', key('parked:' .. lane), redis.call('HGET', key('vtime'), workspace) or 0, workspace)
+  redis.call('ZADD', key('parked:' .. lane), turn_of(workspace), workspace)
   redis.call('ZREM', key('lanes:' .. workspace), lane)
   if redis.call('EXISTS', key('lanes:' .. workspace)) == 0 then redis.call('ZREM', key('ready'), workspace) end
 end
@@ -47,7 +66,8 @@ end
 local function fill(most)
   local made = {}
   lift_blocks()
-  most = math.min(most, room('fleet'), idle_processes(most))
+  fill_forced(made, most)
+  most = math.min(most, #made + math.min(room('fleet'), idle_processes(most)))
   while #made < most do
     local turn = redis.call('ZRANGE', key('ready'), 0, 0, 'WITHSCORES')
     local workspace, vtime = turn[1], tonumber(turn[2])

@@ -4,12 +4,16 @@ local function limits_of(workspace, lane)
   return {'fleet', 'workspace:' .. workspace, 'lane:' .. lane}
 end
 
+local function is_blocked(limit)
+  local over = redis.call('ZSCORE', key('blocked'), limit)
+  return over and tonumber(over) > now
+end
+
 -- How many more may hold under a limit: no bound where it has no cap, none while it is blocked.
 local function room(limit)
   local cap = redis.call('HGET', key('caps'), limit)
   if not cap then return math.huge end
-  local blocked = redis.call('ZSCORE', key('blocked'), limit)
-  if blocked and tonumber(blocked) > now then return 0 end
+  if is_blocked(limit) then return 0 end
   return tonumber(cap) - redis.call('SCARD', key('used:' .. limit))
 end
 
@@ -18,6 +22,14 @@ local function in_the_way(workspace, lane, forced)
   for _, limit in ipairs(limits_of(workspace, lane)) do
     if redis.call('HGET', key('caps'), limit) == '0' then return limit, 'DRAINING' end
     if forced ~= '1' and room(limit) <= 0 then return limit, 'FULL' end
+  end
+end
+
+-- The first limit that lets nobody start, forced or not: its cap is 0, or it is blocked. Or nil.
+local function stopped_by(workspace, lane)
+  for _, limit in ipairs(limits_of(workspace, lane)) do
+    local cap = redis.call('HGET', key('caps'), limit)
+    if cap == '0' or (cap and is_blocked(limit)) then return limit end
   end
 end
 

@@ -1,10 +1,16 @@
 -- The line: a queue per (workspace, lane), whose heads stand in `lanes:<workspace>`. A workspace with
 -- somebody to start is in `ready` by its virtual time (round robin); one whose cap is full is out of it
 -- until a slot frees; one whose lane is full is in `parked:<lane>` until a slot of the lane frees.
-local function make_ready(workspace)
+--
+-- Virtual time of a workspace's next turn: one that was idle gets no turns for what it did not use.
+local function turn_of(workspace)
   local own = tonumber(redis.call('HGET', key('vtime'), workspace) or 0)
   local clock = tonumber(redis.call('GET', key('vclock')) or 0)
-  redis.call('ZADD', key('ready'), 'NX', math.max(own, clock), workspace)
+  return math.max(own, clock)
+end
+
+local function make_ready(workspace)
+  redis.call('ZADD', key('ready'), 'NX', turn_of(workspace), workspace)
 end
 
 -- Shows the head of a queue again after it changed.
@@ -21,8 +27,18 @@ local function show_head(workspace, lane)
   end
 end
 
+-- A forced firing needs no room, so it stands in no queue: it is in `forced` until the next fill, or in
+-- `drained:<limit>` while that limit lets nobody start.
+local function is_forced(firing)
+  return redis.call('HGET', key('firing:' .. firing), 'forced') == '1'
+end
+
 local function into_line(firing, workspace, lane, score)
   redis.call('HSET', key('firing:' .. firing), 'state', 'waiting')
+  if is_forced(firing) then
+    redis.call('ZADD', key('forced'), score, firing)
+    return
+  end
   redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
   if lane ~= '' and redis.call('ZSCORE', key('parked:' .. lane), workspace) then return end
   show_head(workspace, lane)
@@ -30,6 +46,11 @@ local function into_line(firing, workspace, lane, score)
 end
 
 local function out_of_line(firing, workspace, lane)
+  if is_forced(firing) then
+    redis.call('ZREM', key('forced'), firing)
+    for _, limit in ipairs(limits_of(workspace, lane)) do redis.call('ZREM', key('drained:' .. limit), firing) end
+    return
+  end
   redis.call('ZREM', key('queue:' .. workspace .. ':' .. lane), firing)
   if redis.call('EXISTS', key('queue:' .. workspace .. ':' .. lane)) == 0 then
     redis.call('ZREM', key('parked:' .. lane), workspace)
@@ -59,4 +80,11 @@ local function wake(limit)
   local kind, name = string.match(limit, '^(%a+):(.*)$')
   if kind == 'lane' then wake_lane(name) end
   if kind == 'workspace' and redis.call('EXISTS', key('lanes:' .. name)) == 1 then make_ready(name) end
+end
+
+-- The forced firings that a limit stopped are looked at again by the next fill.
+local function undrain(limit)
+  if redis.call('EXISTS', key('drained:' .. limit)) == 0 then return end
+  redis.call('ZUNIONSTORE', key('forced'), 2, key('forced'), key('drained:' .. limit))
+  redis.call('DEL', key('drained:' .. limit))
 end
