@@ -29,6 +29,7 @@ class Ending:
     output_tokens: int | None = None
     cost_micros: int | None = None
     peak_rss_mb: float | None = None
+    remote_ref: str | None = None
     charged: bool = True
     backoff_s: float = 0.0
 
@@ -132,7 +133,8 @@ def end_attempt(connection: Postgres, ended: Ended, ending: Ending) -> bool:
            set ended_at = now(), outcome = %(outcome)s, failure_reason = %(reason)s,
                exit_code = coalesce(exit_code, %(exit_code)s), exited_at = coalesce(exited_at, now()),
                turns = greatest(turns, coalesce(%(turns)s, 0)), input_tokens = %(input_tokens)s,
-               output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s, peak_rss_mb = %(peak_rss_mb)s
+               output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s, peak_rss_mb = %(peak_rss_mb)s,
+               remote_ref = coalesce(%(remote_ref)s, remote_ref)
          where token = %(token)s and ended_at is null
         """,
         values,
