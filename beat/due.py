@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from shared.admission import Admission
 from shared.events import event, trouble
 from shared.rules.cron import parse_cron
+from shared.rules.fleet import part
 from shared.rules.jitter import jitter
 from shared.rules.missed import ScheduleFacts, due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
@@ -17,6 +18,7 @@ from shared.settings import Settings
 from shared.store import activity, alerts, due, firings
 from shared.store.attempts import request_abort
 from shared.store.connection import Postgres
+from shared.store.schedules import Schedule
 
 
 @dataclass
@@ -74,16 +76,18 @@ def decide(locked: list[due.DueSchedule]) -> Decided:
 
 def _decide_one(schedule: due.DueSchedule, decided: Decided) -> None:
     found = due_now(_facts(schedule), schedule.now)
-    skips = [due.NewSkip(schedule.id, it.first_at, it.last_at, it.count, it.reason) for it in found.skips]
-    fire = list(found.fire)
+    skips = [due.NewSkip.of(schedule.id, it) for it in found.skips]
+    fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
+    if held:
+        skips.append(due.NewSkip(schedule.id, held[0], held[-1], len(held), SkipReason.PAUSED, "the fleet was paused"))
     refusal = _refusal(schedule)
     if refusal is None and fire:
         refusal = _overlap(schedule, decided)
     if refusal is not None and fire:
         skips.append(due.NewSkip(schedule.id, fire[0], fire[-1], len(fire), refusal))
-        fire = []
+        fire = ()
     made = [firings.New(uuid7(), schedule.id, moment) for moment in fire]
-    following = found.next_run_at if made or not found.fire else found.next_if_refused
+    following = found.next_run_at if len(made) == len(found.fire) else found.next_if_refused
     decided.steps.append(due.Advance(schedule.id, following, len(made)))
     decided.made += made
     decided.skips += skips
@@ -128,16 +132,16 @@ def _write(connection: Postgres, decided: Decided, settings: Settings) -> list[f
         in_line = firings.add_due(
             connection, decided.made, max_turns=settings.max_turns, max_run_seconds=settings.max_run_seconds
         )
-    if decided.skips:
-        due.add_skips(connection, decided.skips)
+    due.add_skips(connection, decided.skips)
     if decided.steps:
         due.advance(connection, decided.steps)
     for schedule, error in decided.broken:
-        _set_aside(connection, schedule, error)
+        set_aside(connection, schedule, error)
     return in_line
 
 
-def _set_aside(connection: Postgres, schedule: due.DueSchedule, error: Exception) -> None:
+def set_aside(connection: Postgres, schedule: due.DueSchedule | Schedule, error: Exception) -> None:
+    """Pauses a schedule whose next occurrence cannot be computed, and tells people."""
     why = f"its next occurrence cannot be computed: {error}"
     due.quarantine(connection, schedule.id, why)
     deed = activity.Deed(

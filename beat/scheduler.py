@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from beat.cadence import timetable
 from beat.due import Ticked, tick
+from beat.pauses import end_pauses
 from shared import celery_app, settings
 from shared.admission import Admission
 from shared.clock import monotonic
@@ -46,6 +47,7 @@ class Scheduler(CeleryScheduler):
         """One pass; it has slept already when it returns, so that a notification can wake it."""
         try:
             self._read_settings()
+            end_pauses(self.admission)
             ticked = tick(self.admission, self.settings)
             self._send_maintenance()
             self._sign()

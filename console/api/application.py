@@ -11,7 +11,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from console.api import answers, crowding, docs, events, firings, health, schedules, slots, workspaces
+from console.api import answers, crowding, docs, events, firings, fleet, health, schedules, slots, workspaces
 from console.api import settings as settings_api
 from console.api.answers import ProblemDetails
 from console.api.door import Door
@@ -50,7 +50,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
     app.state.database = database
     app.state.admission = Admission(database, where, settings, celery_app.make_app("console"))
     answers.install(app)
-    for resource in (workspaces, schedules, crowding, events, firings, slots, settings_api, health, docs):
+    for resource in (workspaces, schedules, crowding, events, firings, slots, fleet, settings_api, health, docs):
         app.include_router(resource.router)
     if find_spec("console.pages"):
         app.include_router(import_module("console.pages").router)

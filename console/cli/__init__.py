@@ -15,6 +15,8 @@ _COMMANDS = {
     "workspace": ("console.cli.workspaces:workspace", "List, add, edit and remove workspaces."),
     "slots": ("console.cli.slots:slots", "Show who holds slots, and who waits."),
     "limit": ("console.cli.slots:limit", "List, set and remove the caps of fleet, workspaces and lanes."),
+    "pause": ("console.cli.fleet:pause", "Pause the whole fleet: nothing starts, what runs goes on."),
+    "resume": ("console.cli.fleet:resume", "Resume the whole fleet from now on."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
     "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),
     "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),

@@ -42,7 +42,8 @@ _LINE: list[show.Column] = [
 @click.pass_context
 def slots(context: click.Context, as_json: bool) -> None:
     """Show usage, caps, holders and the line."""
-    told = server(context).ask("GET", "/api/slots")
+    api = server(context)
+    told, pause = api.ask("GET", "/api/slots"), api.ask("GET", "/api/pause")
     if as_json:
         show.as_json(told)
         return
@@ -52,6 +53,10 @@ def slots(context: click.Context, as_json: bool) -> None:
         if rows:
             click.echo()
             show.table(rows, columns, "")
+    if pause["paused"]:
+        why = f" ({pause['note']})" if pause["note"] else ""
+        words = f"The fleet is paused by {pause['paused_by']}{why}: nothing starts. Resume it: slotbeat resume."
+        click.echo(show.cell(words, 0), err=True)
     if told["gate"] is None:
         click.echo("Redis does not answer: what runs goes on, nothing new starts.", err=True)
 
@@ -81,7 +86,8 @@ def set_limit(context: click.Context, key: str, cap: int) -> None:
     """Set a cap; 0 stops all admission under it. Lowering it ends nothing."""
     api = server(context)
     known = api.ask("PUT", _path(found.limit_key(api, key)), {"cap": cap})
-    click.echo(show.cell(f"{known['key']} has cap {known['cap']}, of which {known['held']} held", 0))
+    later = f" while the fleet is paused, then {cap}" if known["cap"] != cap else ""
+    click.echo(show.cell(f"{known['key']} has cap {known['cap']}{later}, of which {known['held']} held", 0))
 
 
 @limit.command("remove")

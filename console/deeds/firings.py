@@ -7,6 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from console.deeds import fleet
 from console.deeds.gate import AWAY
 from console.deeds.schedules import archived
 from console.problems import Problem, Wrong, gate_unavailable, invalid, not_found
@@ -169,6 +170,11 @@ def _need_fit(there: workspaces.Workspace | None, how: How) -> None:
 
 
 def _no_room(database: Database, full: Full) -> Problem:
+    paused = fleet.current(database) if full.draining else None
+    if paused is not None:
+        why = f" ({paused.note})" if paused.note else ""
+        detail = f"The fleet is paused by {paused.paused_by}{why}, so nothing starts. Resume it: slotbeat resume."
+        return Problem(409, "draining", detail, limit=full.limit)
     if full.draining:
         detail = f"The limit {full.limit} is at cap 0, which stops all admission. Raise its cap first."
         return Problem(409, "draining", detail, limit=full.limit)

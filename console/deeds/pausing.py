@@ -5,13 +5,14 @@ from datetime import datetime
 from uuid import UUID
 
 from console.deeds.gate import tell
-from console.deeds.schedules import archived, cancel_waiting, lock_fresh, timing_of
+from console.deeds.schedules import archived, cancel_waiting, lock_fresh
 from console.problems import Problem, Wrong, invalid
 from shared.admission import Admission
-from shared.rules.planning import plan
+from shared.rules.planning import Plan, Standing, Timing, replan
 from shared.rules.refused import RefusedValueError
-from shared.store import activity, schedule_edits, schedules
-from shared.store.schedules import WRITABLE, Schedule
+from shared.store import activity, due, schedule_edits, schedules
+from shared.store.connection import Postgres
+from shared.store.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def resume(admission: Admission, schedule: UUID, actor: str) -> Schedule:
             raise archived(known)
         if known.status == "active":
             return known
-        schedule_edits.resume(connection, schedule, _next(known, schedules.now(connection)))
+        planned = _plan(connection, known)
+        due.add_skips(connection, [due.NewSkip.of(schedule, it) for it in planned.skipped])
+        schedule_edits.resume(connection, schedule, planned.next_run_at)
         body = {"schedule_id": str(schedule), "paused_reason": known.paused_reason, "paused_by": known.paused_by}
         deed = activity.Deed("schedule_resumed", actor, body, workspace=known.workspace_id, schedule=schedule)
         activity.add(connection, deed)
@@ -66,9 +69,10 @@ def resume(admission: Admission, schedule: UUID, actor: str) -> Schedule:
     return after
 
 
-def _next(known: Schedule, now: datetime) -> datetime:
+def _plan(connection: Postgres, known: Schedule) -> Plan:
+    timing, newest = Timing.of(known), schedule_edits.newest_decided(connection, known.id)
     try:
-        return plan(timing_of(known.id, {it: getattr(known, it) for it in WRITABLE}), now).next_run_at
+        return replan(timing, timing, Standing.of(known, newest), schedules.now(connection))
     except RefusedValueError as error:
         detail = f"It cannot be resumed before it is edited: {error.message}"
         raise Problem(409, "cannot_resume", detail) from error

@@ -1,7 +1,7 @@
 """Schedules are made, edited and removed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from console.deeds.gate import tell
 from console.problems import Problem, Wrong, invalid, not_found, refused
 from shared.admission import Admission
 from shared.rules.cron_notes import Note
-from shared.rules.planning import Plan, Timing, check, plan, refuse_past_start
+from shared.rules.planning import Plan, Standing, Timing, check, plan, refuse_past_start, replan
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import clean_json
-from shared.store import activity, schedule_edits, schedules, workspaces
+from shared.store import activity, due, schedule_edits, schedules, workspaces
 from shared.store.connection import Database, Postgres
 from shared.store.schedules import WRITABLE, Schedule
 
@@ -38,7 +38,7 @@ def create(database: Database, values: Mapping[str, Any], actor: str) -> Saved:
     try:
         with database.transaction() as connection:
             _need_workspace(connection, values["workspace_id"])
-            planned = _plan(connection, made, values, start_is_new=True)
+            planned = _plan(connection, made, values)
             schedules.add(connection, made, _planned(values, planned), planned.next_run_at)
             body = {"schedule_id": str(made), "name": values["name"]}
             _log(connection, "schedule_created", actor, values["workspace_id"], made, body)
@@ -69,7 +69,7 @@ def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], acto
         _need_workspace(connection, after["workspace_id"])
     planned = None
     if changed & set(_WHEN):
-        planned = _plan(connection, known.id, after, start_is_new="start_at" in changed)
+        planned = _replan(connection, known, after, start_is_new="start_at" in changed)
         after = _planned(after, planned)
         changed = {it for it in WRITABLE if before[it] != after[it]}
     else:
@@ -78,10 +78,17 @@ def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], acto
         return Saved(known, ())
     changes = clean_json({it: {"from": _told(before[it]), "to": _told(after[it])} for it in sorted(changed)})
     assert isinstance(changes, dict)
-    next_run_at = planned.next_run_at if planned else None
-    schedule_edits.write(connection, schedule_edits.Edit(known.id, after, changes, actor, next_run_at))
+    _write(connection, schedule_edits.Edit(known.id, after, changes, actor), planned)
     _log(connection, "schedule_edited", actor, after["workspace_id"], known.id, {"changed": sorted(changed)})
     return Saved(_get(connection, known.id), planned.notes if planned else ())
+
+
+def _write(connection: Postgres, edit: schedule_edits.Edit, planned: Plan | None) -> None:
+    if planned is not None:
+        edit = replace(edit, next_run_at=planned.next_run_at, since=planned.since)
+        skipped = [due.NewSkip.of(edit.schedule, it, "its times were edited") for it in planned.skipped]
+        due.add_skips(connection, skipped)
+    schedule_edits.write(connection, edit)
 
 
 def remove(admission: Admission, schedule: UUID, actor: str, if_match: frozenset[int] | None) -> None:
@@ -119,8 +126,7 @@ def lock_fresh(connection: Postgres, schedule: UUID, if_match: frozenset[int] | 
     return known
 
 
-def timing_of(schedule: UUID, values: Mapping[str, Any]) -> Timing:
-    """What decides when a schedule of these values runs."""
+def _timing_of(schedule: UUID, values: Mapping[str, Any]) -> Timing:
     return Timing(id=schedule, **{it: values[it] for it in _TIMING})
 
 
@@ -130,19 +136,29 @@ def archived(known: Schedule) -> Problem:
     return Problem(409, "schedule_archived", detail)
 
 
-def _plan(connection: Postgres, schedule: UUID, values: Mapping[str, Any], *, start_is_new: bool) -> Plan:
+def _plan(connection: Postgres, schedule: UUID, values: Mapping[str, Any]) -> Plan:
+    now = schedules.now(connection)
+    try:
+        refuse_past_start(values["start_at"], now)
+        return plan(_timing_of(schedule, values), now)
+    except RefusedValueError as error:
+        raise refused(error) from error
+
+
+def _replan(connection: Postgres, known: Schedule, values: Mapping[str, Any], *, start_is_new: bool) -> Plan:
     now = schedules.now(connection)
     try:
         if start_is_new:
             refuse_past_start(values["start_at"], now)
-        return plan(timing_of(schedule, values), now)
+        standing = Standing.of(known, schedule_edits.newest_decided(connection, known.id))
+        return replan(Timing.of(known), _timing_of(known.id, values), standing, now)
     except RefusedValueError as error:
         raise refused(error) from error
 
 
 def _check(schedule: UUID, values: Mapping[str, Any]) -> None:
     try:
-        check(timing_of(schedule, values))
+        check(_timing_of(schedule, values))
     except RefusedValueError as error:
         raise refused(error) from error
 

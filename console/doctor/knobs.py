@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from console.doctor.finding import Finding, ok, warn
 from console.doctor.patient import Patient
 from shared.settings import BadSetting, Settings, environment_name, parse
-from shared.store import limits
+from shared.store import fleet, limits
 
 _CAP = "max_concurrent"
 _LIKE = 0.85
@@ -51,7 +51,11 @@ def _misspelt(patient: Patient) -> Iterator[Finding]:
 
 def cap(patient: Patient) -> Iterator[Finding]:
     """The fleet's cap stands in one place, and nobody was started with another."""
-    stands = limits.caps(patient.connection)[limits.FLEET]
+    paused = fleet.current(patient.connection)
+    stands = limits.caps(patient.connection)[limits.FLEET] if paused is None else paused.cap
+    if paused is not None:
+        words = f"the fleet is paused by {paused.paused_by} since {paused.paused_at:%Y-%m-%d %H:%M} UTC: nothing starts"
+        yield warn("cap", words, "slotbeat resume")
     alive = [*patient.workers, *patient.beats]
     asked = {it.node: it.facts.get("cap_asked_for") for it in alive}
     asked["this shell"] = patient.environ.get(environment_name(_CAP))
@@ -59,5 +63,5 @@ def cap(patient: Patient) -> Iterator[Finding]:
     for who, value in found:
         words = f"{who} was started with {environment_name(_CAP)}={value}, the cap is {stands}"
         yield warn("cap", words, f"slotbeat limit set fleet {value}", f"unset {environment_name(_CAP)}  # there")
-    if not found:
+    if not found and paused is None:
         yield ok("cap", f"{stands}, and nobody asks for another")

@@ -107,6 +107,22 @@ def first_due(facts: ScheduleFacts, after: datetime) -> datetime | None:
     return _within(facts, next_after(facts.cron, facts.zone, start))
 
 
+def passed(facts: ScheduleFacts, until: datetime, reason: SkipReason) -> tuple[SkipRange, ...]:
+    """Occurrences up to `until` that nobody decided, as one range; nothing if there are none.
+
+    They came while the schedule was paused, or just before its times became others.
+    """
+    nominal, end = facts.next_run_at - facts.jitter, min(until, facts.end_at or until)
+    if nominal > end or _is_over(facts, nominal):
+        return ()
+    if facts.cron is None:
+        return (SkipRange(nominal, nominal, 1, reason),)
+    if facts.start_at and nominal < facts.start_at:
+        nominal = next_after(facts.cron, facts.zone, facts.start_at - _INSTANT)
+    following = next_after(facts.cron, facts.zone, nominal)
+    return _Backlog(facts, facts.cron, nominal, following, until).skipped(nominal, end + _INSTANT, reason)
+
+
 @dataclass(frozen=True, slots=True)
 class _Backlog:
     """More than one occurrence is due: `first` as the row has it, `following` and later by the cron."""

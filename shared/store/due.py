@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from uuid_utils.compat import uuid7
 
+from shared.rules.missed import SkipRange
 from shared.store.connection import Postgres, connect
 
 # A schedule is due at the later of next_run_at and deferred_until (the generated column due_at).
@@ -17,8 +18,8 @@ LOCK_DUE = """
            w.native_scheduler as native, w.status as workspace_status,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'queued')::int as queued,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
-           now() as now
-      from schedules s join workspaces w on w.id = s.workspace_id
+           p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at, now() as now
+      from schedules s join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
      where s.status = 'active' and s.next_run_at is not null and s.due_at <= now()
      order by s.due_at limit %(most)s
        for update of s skip locked
@@ -49,6 +50,8 @@ class DueSchedule:
     workspace_status: str
     queued: int
     running: int
+    fleet_paused_at: datetime | None
+    fleet_resumed_at: datetime | None
     now: datetime
 
 
@@ -71,6 +74,11 @@ class NewSkip:
     count: int
     reason: str
     detail: str | None = None
+
+    @classmethod
+    def of(cls, schedule: UUID, it: SkipRange, detail: str | None = None) -> "NewSkip":
+        """That of a rule's range."""
+        return cls(schedule, it.first_at, it.last_at, it.count, it.reason, detail)
 
 
 def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
@@ -103,6 +111,8 @@ def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
 
     A tick must not fail over and over because of one schedule's past.
     """
+    if not skips:
+        return
     connection.execute(
         """
         insert into skips (id, schedule_id, first_at, last_at, count, reason, detail)
@@ -128,7 +138,7 @@ def quarantine(connection: Postgres, schedule: UUID, note: str) -> None:
         """
         update schedules
            set status = 'paused', paused_reason = 'quarantined', paused_by = 'slotbeat', pause_note = %(note)s,
-               updated_at = now()
+               paused_until = null, updated_at = now()
          where id = %(schedule)s
         """,
         {"schedule": schedule, "note": note},
@@ -136,11 +146,13 @@ def quarantine(connection: Postgres, schedule: UUID, note: str) -> None:
 
 
 def seconds_to_next(connection: Postgres) -> float | None:
-    """How long until a schedule is due, by Postgres's clock; None when none ever will be."""
+    """How long until a schedule is due, or its pause ends, by Postgres's clock; None when none ever will be."""
     row = connection.execute(
         """
-        select extract(epoch from min(due_at) - clock_timestamp())::float8 from schedules
-         where status = 'active' and next_run_at is not null
+        select extract(epoch from least(
+                 (select min(due_at) from schedules where status = 'active' and next_run_at is not null),
+                 (select min(paused_until) from schedules where status = 'paused' and paused_until is not null)
+               ) - clock_timestamp())::float8
         """
     ).fetchone()
     return None if row is None else row[0]

@@ -40,7 +40,7 @@ class SlotHolder:
 
 
 def caps(connection: Postgres) -> dict[str, int]:
-    """The cap of every limit."""
+    """The cap of every limit as it counts now: that of a paused fleet is 0."""
     return dict(connection.execute("select key, cap from limits").fetchall())
 
 
@@ -86,18 +86,39 @@ def set_cap(connection: Postgres, key: str, cap: int, by: str) -> bool:
     every running firing under the limit gets a held row.
     """
     shut_admission(connection)
+    if key == FLEET and (changed := _keep_for_resume(connection, cap)) is not None:
+        return changed
     before = connection.execute("select cap from limits where key = %s", [key]).fetchone()
     if before == (cap,):
         return False
     if before is None:
         _add(connection, key, cap, by)
-    else:
-        connection.execute(
-            "update limits set cap = %(cap)s, updated_at = now(), updated_by = %(by)s where key = %(key)s",
-            {"key": key, "cap": cap, "by": by},
-        )
-    _fit_rows(connection, key, cap)
+    write_cap(connection, key, cap, by)
     return True
+
+
+def _keep_for_resume(connection: Postgres, cap: int) -> bool | None:
+    """Of a paused fleet the cap is 0, whatever is set: what is set counts when it resumes. None: not paused."""
+    row = connection.execute(
+        """
+        update fleet_pause p set cap = %s
+          from fleet_pause before where p.resumed_at is null returning before.cap <> p.cap
+        """,
+        [cap],
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def write_cap(connection: Postgres, key: str, cap: int, by: str | None = None) -> None:
+    """Gives a limit this cap and the rows that go with it; call it under admission's lock."""
+    connection.execute(
+        """
+        update limits set cap = %(cap)s, updated_at = now(), updated_by = coalesce(%(by)s, updated_by)
+         where key = %(key)s
+        """,
+        {"key": key, "cap": cap, "by": by},
+    )
+    _fit_rows(connection, key, cap)
 
 
 def _add(connection: Postgres, key: str, cap: int, by: str) -> None:

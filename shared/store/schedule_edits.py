@@ -21,8 +21,10 @@ class Edit:
     values: Mapping[str, Any]
     changes: Mapping[str, Any]
     actor: str
-    # When it runs next, if the edit changes that: an edit of the prompt alone must not lose an occurrence.
-    next_run_at: datetime | None
+    # When it runs next and since when its times are these, if the edit changes that: an edit of the prompt alone
+    # must not lose an occurrence.
+    next_run_at: datetime | None = None
+    since: datetime | None = None
 
 
 def write(connection: Postgres, edit: Edit) -> int:
@@ -42,11 +44,12 @@ def write(connection: Postgres, edit: Edit) -> int:
           max_turns_set_at = case when max_turns is distinct from %(max_turns)s then now() else max_turns_set_at end,
           next_run_at = coalesce(%(next_run_at)s, next_run_at),
           deferred_until = case when %(next_run_at)s::timestamptz is null then deferred_until end,
+          timing_since = coalesce(%(since)s, timing_since),
           revision = revision + 1, updated_at = now()
         where id = %(id)s
         returning revision
         """,
-        {**as_columns(edit.values), "id": edit.schedule, "next_run_at": edit.next_run_at},
+        {**as_columns(edit.values), "id": edit.schedule, "next_run_at": edit.next_run_at, "since": edit.since},
     ).fetchone()
     assert row is not None
     connection.execute(
@@ -100,6 +103,19 @@ def pause(connection: Postgres, schedule: UUID, by: str, note: str | None, until
     return told.rowcount == 1
 
 
+def newest_decided(connection: Postgres, schedule: UUID) -> datetime | None:
+    """The newest occurrence that made a firing or a skip."""
+    row = connection.execute(
+        """
+        select greatest((select max(nominal_at) from firings
+                          where schedule_id = %(id)s and source in ('scheduled', 'heartbeat', 'backfill')),
+                        (select max(last_at) from skips where schedule_id = %(id)s))
+        """,
+        {"id": schedule},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def resume(connection: Postgres, schedule: UUID, next_run_at: datetime) -> bool:
     """Makes a paused schedule active from now on, its streaks forgotten; False when it is not paused.
 
@@ -117,6 +133,17 @@ def resume(connection: Postgres, schedule: UUID, next_run_at: datetime) -> bool:
         {"schedule": schedule, "next": next_run_at},
     )
     return told.rowcount == 1
+
+
+def end(connection: Postgres, schedule: UUID) -> None:
+    """Archives a schedule of which no occurrence is left."""
+    connection.execute(
+        """
+        update schedules set status = 'archived', next_run_at = null, deferred_until = null, updated_at = now()
+         where id = %s and status <> 'archived'
+        """,
+        [schedule],
+    )
 
 
 def queued(connection: Postgres, schedule: UUID) -> list[UUID]:
@@ -155,11 +182,5 @@ def remove(connection: Postgres, schedule: UUID) -> str:
     )
     if deleted.rowcount:
         return "deleted"
-    connection.execute(
-        """
-        update schedules set status = 'archived', next_run_at = null, deferred_until = null, updated_at = now()
-         where id = %s and status <> 'archived'
-        """,
-        [schedule],
-    )
+    end(connection, schedule)
     return "archived"

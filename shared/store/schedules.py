@@ -136,6 +136,19 @@ def lock(connection: Postgres, schedule: UUID) -> Schedule | None:
         return cursor.execute(_SELECT + " where s.id = %s for update of s", [schedule]).fetchone()
 
 
+def lock_ended_pauses(connection: Postgres, most: int) -> list[Schedule]:
+    """Paused schedules whose pause was until a moment that has come, and that nobody else has locked."""
+    with connection.cursor(row_factory=class_row(Schedule)) as cursor:
+        return cursor.execute(
+            _SELECT
+            + """
+             where s.status = 'paused' and s.paused_until <= now()
+             order by s.paused_until limit %s for update of s skip locked
+            """,
+            [most],
+        ).fetchall()
+
+
 def page(connection: Postgres, wanted: Filter, most: int) -> list[Schedule]:
     """Schedules in the order they were made; `after` is the last one of the page before."""
     with connection.cursor(row_factory=class_row(Schedule)) as cursor:
@@ -175,13 +188,13 @@ def add(connection: Postgres, schedule: UUID, values: Mapping[str, Any], next_ru
           id, workspace_id, name, kind, cron, run_at, timezone, prompt, target, priority, lane, overlap, missed,
           start_deadline_s, jitter_s, start_at, end_at, remaining_runs, max_turns, max_run_seconds, max_attempts,
           retry_backoff_s, daily_turn_budget, budget_turns, budget_tokens, budget_micros, success_check,
-          alert_after_s, next_run_at)
+          alert_after_s, next_run_at, timing_since)
         values (
           %(id)s, %(workspace_id)s, %(name)s, %(kind)s, %(cron)s, %(run_at)s, %(timezone)s, %(prompt)s, %(target)s,
           %(priority)s, %(lane)s, %(overlap)s, %(missed)s, %(start_deadline_s)s, %(jitter_s)s, %(start_at)s,
           %(end_at)s, %(remaining_runs)s, %(max_turns)s, %(max_run_seconds)s, %(max_attempts)s,
           %(retry_backoff_s)s, %(daily_turn_budget)s, %(budget_turns)s, %(budget_tokens)s, %(budget_micros)s,
-          %(success_check)s, %(alert_after_s)s, %(next_run_at)s)
+          %(success_check)s, %(alert_after_s)s, %(next_run_at)s, now())
         """,
         {**as_columns(values), "id": schedule, "next_run_at": next_run_at},
     )

@@ -4,11 +4,13 @@ from shared.store.connection import Postgres
 
 
 def load(connection: Postgres) -> dict[str, str]:
-    """Every stored setting; the fleet cap stands in `limits` and is told from there."""
+    """Every stored setting; the fleet cap stands in `limits`, of a paused fleet beside its pause."""
     rows = connection.execute(
         """
         select key, value from settings where key <> 'max_concurrent'
-        union all select 'max_concurrent', cap::text from limits where key = 'fleet' and updated_by <> 'default'
+        union all
+        select 'max_concurrent', coalesce((select p.cap from fleet_pause p where p.resumed_at is null), l.cap)::text
+          from limits l where l.key = 'fleet' and l.updated_by <> 'default'
         """
     ).fetchall()
     return dict(rows)
