@@ -61,9 +61,10 @@ class Gate:
 
     def _ask_each(self, script: Script, batch: Iterable[dict[str, str | int | float]]) -> list[list[Any]]:
         """The answers to several calls, sent together; each is a call of its own for Redis."""
+        script.load(self.redis)
         with self.redis.pipeline(transaction=False) as pipe:
             for given in batch:
-                script(self.redis, pipe, **self._complete(script, given))
+                script(pipe, **self._complete(script, given))
             return [self._checked(told) for told in pipe.execute()]
 
     def _complete(self, script: Script, given: dict[str, str | int | float]) -> dict[str, str | int | float]:

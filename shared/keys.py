@@ -21,8 +21,7 @@ queues                     set         names of queues that are not empty
 lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's
 parked:<lane>              sorted set  workspaces that wait for a slot of a lane
 ready                      sorted set  workspaces in the round; score: virtual time
-vtime, vclock              hash,       a workspace's next virtual time; that of the last turn
-                           string
+vtime                      hash        a workspace's next virtual time; '': that of the last turn
 workers, capacity          sorted set, living workers (score: until when, in ms); processes for firings
                            hash
 leases:<worker>            set         firings that a worker leases

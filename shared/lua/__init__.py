@@ -1,10 +1,12 @@
 """Calls a Lua script by its name and its argument names, as the two unpack lines of the file declare them."""
 
+import hashlib
 import re
 from importlib.resources import files
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 _NEEDS = re.compile(r"^-- Needs: (.+)\.$", re.MULTILINE)
 _KEYS = re.compile(r"^local (.+) = unpack\(KEYS\)$", re.MULTILINE)
@@ -37,15 +39,22 @@ class Script:
         fragments = "\n".join(_read(f"fragments/{part}") for part in needs[1].split(", ")) if needs else ""
         behind = next(_ARGV.finditer(text)).end()
         self.text = f"{text[:behind]}\n{fragments}\n{text[behind:]}"
-        self._registered: dict[int, Any] = {}
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, client: "Redis", pipe: Any = None, **given: str | int | float) -> Any:
-        """What the script answers; sent with others when a pipeline of that client is given."""
-        if given.keys() != {*self.keys, *self.arguments}:
+    def load(self, client: "Redis") -> None:
+        """Gives the server the script, which a call in a pipeline needs beforehand."""
+        client.script_load(self.text)
+
+    def __call__(self, client: "Redis", **given: str | int | float) -> Any:
+        """What the script answers, or None in a pipeline, which answers later."""
+        try:
+            values = [given[name] for name in (*self.keys, *self.arguments)]
+        except KeyError:
+            values = []
+        if len(values) != len(given):
             wrong = sorted(given.keys() ^ {*self.keys, *self.arguments})
             raise TypeError(f"the script takes {(*self.keys, *self.arguments)}; wrong or missing: {wrong}")
-        script = self._registered.get(id(client))
-        if script is None:
-            script = self._registered[id(client)] = client.register_script(self.text)
-        keys: list[Any] = [given[name] for name in self.keys]
-        return script(keys=keys, args=[given[name] for name in self.arguments], client=pipe)
+        try:
+            return client.evalsha(self.sha, len(self.keys), *values)  # pyright: ignore[reportArgumentType]
+        except NoScriptError:
+            return client.eval(self.text, len(self.keys), *values)  # pyright: ignore[reportArgumentType]

@@ -11,6 +11,7 @@ if state == 'leased' then return {it[2] == request and 'LEASED' or 'HELD'} end
 if state == 'waiting' then
   if in_the_way(it[3], it[4], it[5]) then return {'WAITING'} end
   out_of_line(firing, it[3], it[4])
+  take_places(firing, it[3], it[4])
 end
-hold(firing, 'leased', now + lease_ms, request, worker)
+lease_to(firing, now + lease_ms, request, worker)
 return {'LEASED'}

@@ -4,9 +4,11 @@
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, firing, request, most = unpack(ARGV)
 
-local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'score')
+local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'score',
+  'worker')
 if it[1] == 'leased' and it[2] == request then
-  drop(firing)
+  drop(firing, it[3], it[4], it[6])
+  unlease(firing)
   into_line(firing, it[3], it[4], it[5])
 end
 return {'OK', fill(tonumber(most))}

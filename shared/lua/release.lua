@@ -4,10 +4,10 @@
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, firing, request, most = unpack(ARGV)
 
-local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request')
+local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'worker')
 local answer = 'NOT_YOURS'
 if it[1] == 'leased' and it[2] == request then
-  drop(firing)
+  drop(firing, it[3], it[4], it[5])
   forget(firing)
   answer = 'RELEASED'
 end

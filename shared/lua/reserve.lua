@@ -11,5 +11,5 @@ if limit then return {why, limit} end
 if state == 'waiting' then out_of_line(firing, workspace, lane) end
 redis.call('HSET', key('firing:' .. firing), 'workspace', workspace, 'lane', lane, 'score', score,
   'forced', forced, 'title', title)
-hold(firing, 'reserved', now + start_lease_ms, '', '')
+reserve_for(firing, workspace, lane, now + start_lease_ms)
 return {'RESERVED'}

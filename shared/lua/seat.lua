@@ -7,16 +7,18 @@ local epoch, now_ms, leases = unpack(ARGV)
 local seated = 0
 for _, it in ipairs(cjson.decode(leases)) do
   local firing, workspace, lane, score, forced, title, request, worker, lease_ms = unpack(it)
-  local known = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane')
+  local known = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'worker')
   if known[1] ~= 'leased' or known[2] ~= request then
     if known[1] == 'waiting' then
       out_of_line(firing, known[3], known[4])
     elseif known[1] then
-      drop(firing)
+      drop(firing, known[3], known[4], known[5])
+      unlease(firing)
     end
     redis.call('HSET', key('firing:' .. firing), 'workspace', workspace, 'lane', lane, 'score', score,
       'forced', forced, 'title', title)
-    hold(firing, 'leased', now + lease_ms, request, worker)
+    take_places(firing, workspace, lane)
+    lease_to(firing, now + lease_ms, request, worker)
     seated = seated + 1
   end
 end

@@ -12,7 +12,7 @@ for _, firing in ipairs(cjson.decode(firings)) do
     -- It may have been the one that a free slot of its lane was kept for.
     if it[3] ~= '' then wake_lane(it[3]) end
   elseif it[1] == 'reserved' then
-    drop(firing)
+    drop(firing, it[2], it[3])
     forget(firing)
   end
 end

@@ -74,7 +74,8 @@ def expected(model: Model) -> Shot:
     keys["workers"] = {it: until for it, (until, _) in model.workers.items()}
     keys["capacity"] = {it: str(told) for it, (_, told) in model.workers.items()}
     keys["vtime"] = {it: str(turn) for it, turn in model.turns.items()}
-    keys["vclock"] = None if model.clock is None else str(model.clock)
+    if model.clock is not None:
+        keys["vtime"][""] = str(model.clock)
     return {
         name: value
         for name, value in {**keys, **_queues(it for it in model.of("waiting") if not it.forced)}.items()
@@ -101,7 +102,7 @@ def _hash(it: Known) -> dict[str, str]:
         "forced": str(int(facts.forced)),
         "title": facts.title,
     }
-    if it.state != "waiting":
+    if it.state == "leased":
         told |= {"request": it.request, "worker": it.worker}
     return told if it.abort is None else {**told, "abort": it.abort}
 

@@ -13,6 +13,7 @@ end
 
 -- Blocks that are over; the limit's waiters get their chance.
 local function lift_blocks()
+  if not are_blocks() then return end
   for _, limit in ipairs(redis.call('ZRANGEBYSCORE', key('blocked'), '-inf', now)) do
     redis.call('ZREM', key('blocked'), limit)
     undrain(limit)
@@ -32,7 +33,7 @@ local function fill_forced(made, most)
     if limit then
       redis.call('ZADD', key('drained:' .. limit), waiting[i + 1], firing)
     else
-      hold(firing, 'reserved', now + start_lease_ms, '', '')
+      reserve_for(firing, it[1], it[2], now + start_lease_ms)
       made[#made + 1] = {firing, it[3] or ''}
     end
   end
@@ -55,11 +56,10 @@ end
 -- The head of a queue gets its reservation, and its workspace's turn is over.
 local function promise(workspace, lane, vtime)
   local firing = redis.call('ZPOPMIN', key('queue:' .. workspace .. ':' .. lane))[1]
-  redis.call('SET', key('vclock'), vtime)
-  redis.call('HSET', key('vtime'), workspace, vtime + 1)
+  redis.call('HSET', key('vtime'), workspace, vtime + 1, '', vtime)
   redis.call('ZADD', key('ready'), vtime + 1, workspace)
   show_head(workspace, lane)
-  hold(firing, 'reserved', now + start_lease_ms, '', '')
+  reserve_for(firing, workspace, lane, now + start_lease_ms)
   return {firing, redis.call('HGET', key('firing:' .. firing), 'title') or ''}
 end
 
@@ -67,7 +67,8 @@ local function fill(most)
   local made = {}
   lift_blocks()
   fill_forced(made, most)
-  most = math.min(most, #made + math.min(room('fleet'), idle_processes(most)))
+  local free = math.min(most - #made, room('fleet'))
+  if free > 0 then most = #made + math.min(free, idle_processes(free)) else most = #made end
   while #made < most do
     local turn = redis.call('ZRANGE', key('ready'), 0, 0, 'WITHSCORES')
     local workspace, vtime = turn[1], tonumber(turn[2])

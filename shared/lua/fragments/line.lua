@@ -4,9 +4,8 @@
 --
 -- Virtual time of a workspace's next turn: one that was idle gets no turns for what it did not use.
 local function turn_of(workspace)
-  local own = tonumber(redis.call('HGET', key('vtime'), workspace) or 0)
-  local clock = tonumber(redis.call('GET', key('vclock')) or 0)
-  return math.max(own, clock)
+  local it = redis.call('HMGET', key('vtime'), workspace, '')
+  return math.max(tonumber(it[1] or 0), tonumber(it[2] or 0))
 end
 
 local function make_ready(workspace)
@@ -19,7 +18,6 @@ local function show_head(workspace, lane)
   local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if head[1] then
     redis.call('ZADD', key('lanes:' .. workspace), head[2], lane)
-    redis.call('SADD', key('queues'), workspace .. ':' .. lane)
   else
     redis.call('ZREM', key('lanes:' .. workspace), lane)
     redis.call('SREM', key('queues'), workspace .. ':' .. lane)
@@ -40,6 +38,7 @@ local function into_line(firing, workspace, lane, score)
     return
   end
   redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
+  redis.call('SADD', key('queues'), workspace .. ':' .. lane)
   if lane ~= '' and redis.call('ZSCORE', key('parked:' .. lane), workspace) then return end
   show_head(workspace, lane)
   make_ready(workspace)
@@ -79,7 +78,8 @@ end
 local function wake(limit)
   local kind, name = string.match(limit, '^(%a+):(.*)$')
   if kind == 'lane' then wake_lane(name) end
-  if kind == 'workspace' and redis.call('EXISTS', key('lanes:' .. name)) == 1 then make_ready(name) end
+  if kind == 'workspace' and not redis.call('ZSCORE', key('ready'), name)
+    and redis.call('EXISTS', key('lanes:' .. name)) == 1 then make_ready(name) end
 end
 
 -- The forced firings that a limit stopped are looked at again by the next fill.
