@@ -41,6 +41,7 @@ class Settings:
     reconcile_every_s: float = knob(10.0, "time between two passes of the reconciler", low=0.1)
     abort_grace_s: float = knob(10.0, "time between SIGTERM and SIGKILL of an aborted payload")
     exit_grace_s: float = knob(300.0, "how long a recorded exit is left to its worker")
+    success_check_s: float = knob(10.0, "how long a success check may take", low=0.1, high=120)
     shutdown_grace_s: float = knob(20.0, "how long a stopping worker lets its payloads run on")
     loop_silent_s: float = knob(60.0, "how long a worker's main loop may stand still before it ends itself", low=1)
     pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")

@@ -1,7 +1,7 @@
 """One firing from claim to release, as a straight line of named steps."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from shared.events import event, trouble
 from shared.rules.reasons import Reason
 from shared.store import attempts, firing_events
 from workers.adapters.events import Event
+from workers.check import Case, checked
 from workers.outcome import NOT_STARTED, Outcome
 from workers.settle import Settled, settle
 from workers.station import Station
@@ -40,6 +41,7 @@ def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
     attempt = claimed.attempt
     outcome = run(station, claimed)
     record_exit(station, attempt, outcome)
+    outcome = check(station, attempt, outcome)
     settled = settle_surely(station, attempt, outcome)
     release(station, attempt)
     pass_on(station, attempt, settled)
@@ -188,9 +190,20 @@ def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -
     if outcome.reason == NOT_STARTED:
         return
     try:
-        attempts.record_exit(station.database.connection(), attempt.token, outcome.exit_code, outcome.reason)
+        connection = station.database.connection()
+        attempts.record_exit(connection, attempt.token, outcome.exit_code, outcome.reason, outcome.result)
     except psycopg.OperationalError as error:
         trouble("exit.not_recorded", error, firing=attempt.firing_id)
+
+
+def check(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> Outcome:
+    """What the schedule's success check makes of the outcome; one that cannot be made is not green."""
+    case = Case(attempt.success_check, str(attempt.firing_id), attempt.token)
+    try:
+        return checked(station, outcome, case)
+    except Exception as error:  # noqa: BLE001 whatever went wrong here, the firing must not stay running
+        trouble("check.failed", error, firing=attempt.firing_id)
+        return replace(outcome, reason=Reason.CHECK_FAILED, error=f"{type(error).__name__}: {error}")
 
 
 def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> Settled:

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.celery_app import REAP
+from shared.clock import monotonic
 from shared.events import event, trouble
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
@@ -21,6 +22,7 @@ from shared.settings import Settings
 from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
 from workers import tree
+from workers.check import Case, checked
 from workers.outcome import INTERRUPTED, Outcome
 from workers.settle import Settled, settle_together
 from workers.station import Station
@@ -91,13 +93,15 @@ def reap_former_self(station: Station) -> int:
             ended += _reap_gone(station, suspect)
         except Exception as error:  # noqa: BLE001 what is wrong with this row, the sweeps will see too
             trouble("reaper.row_failed", error, token=suspect.token, firing=suspect.firing_id)
+    station.guards.close()  # of success checks; payloads are not run here
     return ended
 
 
 def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
     known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
     outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms)), suspect)
-    return outcome is not None and bool(_reap(station, [(suspect, outcome)], station.settings))
+    condemned = [] if outcome is None else list(_checked(station, [(suspect, outcome)], station.settings))
+    return bool(condemned) and bool(_reap(station, condemned, station.settings))
 
 
 def _is_alive(pid: int | None, pid_start: int | None) -> bool:
@@ -130,9 +134,23 @@ def judge(station: Station, suspects: Sequence[LiveAttempt], settings: Settings)
             counts += _failed(suspect, error)
         else:
             condemned += [] if outcome is None else [(suspect, outcome)]
-    for batch in apart(condemned):
+    for batch in apart(list(_checked(station, condemned, settings))):
         counts += _reap(station, batch, settings)
     return counts
+
+
+def _checked(station: Station, condemned: Sequence[Condemned], settings: Settings) -> Iterator[Condemned]:
+    """With their success checks made; those that this sweep has no time for are left to the next one."""
+    until = monotonic() + settings.reap_every_s
+    for suspect, outcome in condemned:
+        if outcome.reason is not None or suspect.success_check is None:
+            yield suspect, outcome
+        elif monotonic() < until:
+            try:
+                case = Case(suspect.success_check, str(suspect.firing_id), suspect.token)
+                yield suspect, checked(station, outcome, case)
+            except Exception as error:  # noqa: BLE001 the next sweep tries again
+                trouble("reaper.row_failed", error, token=suspect.token, firing=suspect.firing_id)
 
 
 def apart(condemned: Sequence[Condemned]) -> Iterator[list[Condemned]]:
@@ -220,7 +238,7 @@ def outcome_of(found: Verdict, suspect: LiveAttempt) -> Outcome | None:
             return None
         case Settle(code, reason):
             why = suspect.exit_reason or reason or (None if code == 0 else Reason.EXIT_NONZERO)
-            return Outcome(why, exit_code=code, turns=suspect.turns, by="reaper")
+            return Outcome(why, exit_code=code, result=suspect.exit_result, turns=suspect.turns, by="reaper")
         case Requeue(reason, charged):
             error = "its worker gave no sign of life until its lease was over"
             return Outcome(reason if charged else INTERRUPTED, error, turns=suspect.turns, by="reaper")

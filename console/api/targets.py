@@ -1,12 +1,14 @@
 """What a schedule may run, as it is written: one model a kind of target."""
 
 import re
+import warnings
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from console.api.fields import Body
+from shared.rules.text import clean
 
 # Linux takes no longer argument, nor a longer variable.
 _LONGEST_ARGUMENT = 128 * 1024 - 1
@@ -57,11 +59,27 @@ class Command(Body):
 Target = Annotated[Command, Field(description="What runs; further kinds are told apart by `kind`.")]
 
 
+def _pattern(value: str) -> str:
+    if clean(value) != value:
+        raise PydanticCustomError("pattern", r"has a character that no text can have: write it as an escape, as in \\0")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        told = "is no regular expression: {why}. Write it as Python's re does, for example (?m)^done in \\d+ s$"
+        raise PydanticCustomError("pattern", told, {"why": str(error)}) from error  # pyright: ignore[reportArgumentType]
+    return value
+
+
 class SuccessCheck(Body):
-    """What must hold for a firing to count as completed: a program that ends with 0, or a pattern of its result."""
+    """What must hold for a firing to count as completed.
+
+    Either a program that ends with 0 (it reads the result from its standard input), or a pattern found in the
+    result, a regular expression. Both are ended after the setting `success_check_s`, and are red then.
+    """
 
     argv: Argv | None = None
-    pattern: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    pattern: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_pattern)] | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "SuccessCheck":

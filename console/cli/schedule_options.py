@@ -1,5 +1,6 @@
 """The options of `schedule add` and `schedule edit`: one a field, named as the field is."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ _TEXTS = {
     "run-at": "The one moment of a schedule that runs once, for example 2026-03-29T02:30:00+02:00.",
     "start-at": "No occurrence before this moment.",
     "end-at": "No occurrence after this moment.",
+    "success-command": "A program that must end with 0 for a firing to have succeeded; '' for none.",
+    "success-pattern": "A regular expression that its result must match; '' for none.",
     "lane": "A cap shared with others, such as a model provider.",
 }
 _CHOICES = {
@@ -67,9 +70,23 @@ def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:
         fields["target"] = {"kind": "command", "argv": list(argv), **target}
     elif target:
         raise Failure("--env, --cwd and --adapter belong to a command: write it again behind --.", USAGE)
+    fields |= _success_check(fields.pop("success_command", None), fields.pop("success_pattern", None))
     if "run_at" in fields and "kind" not in fields:
         fields["kind"] = "once"
     return fields
+
+
+def _success_check(command: str | None, pattern: str | None) -> dict[str, Any]:
+    if command is not None and pattern is not None:
+        raise Failure("Give --success-command or --success-pattern, not both.", USAGE)
+    if command is None and pattern is None:
+        return {}
+    if not (command or pattern):
+        return {"success_check": None}
+    try:
+        return {"success_check": {"argv": shlex.split(command)} if command else {"pattern": pattern}}
+    except ValueError as error:
+        raise Failure(f"--success-command: {error}. Quote it as in a shell.", USAGE) from error
 
 
 def _read(name: str) -> str:

@@ -129,6 +129,7 @@ def _of_schedule(connection: Postgres, known: Schedule, how: How) -> firings.ByH
         max_attempts=known.max_attempts,
         retry_backoff_s=known.retry_backoff_s,
         schedule_revision=known.revision,
+        success_check=known.success_check,
     )
     return _with_default_turns(made, defaults.max_turns)
 

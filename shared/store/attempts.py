@@ -32,6 +32,7 @@ class Attempt:
     max_run_seconds: int
     run_left_s: float
     health_url: str | None
+    success_check: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
                f.id, %(request)s::uuid, c.token, c.number, f.workspace_id, w.name,
                f.schedule_id, s.name, f.title, f.prompt, f.target, f.nominal_at,
                f.max_turns, f.max_run_seconds,
-               extract(epoch from c.run_expires_at - now())::float8, w.health_url
+               extract(epoch from c.run_expires_at - now())::float8, w.health_url, f.success_check
           from claim_firing(%(firing)s, %(request)s, %(epoch)s, %(worker)s, %(celery_id)s, %(lease)s) c
           left join firings f on f.id = %(firing)s
           left join workspaces w on w.id = f.workspace_id
@@ -127,14 +128,22 @@ def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list
     return found
 
 
-def record_exit(connection: Postgres, token: int, exit_code: int | None, reason: str | None) -> bool:
-    """Writes how the payload ended, alone and first; False when the attempt is not live any more."""
+def record_exit(
+    connection: Postgres, token: int, exit_code: int | None, reason: str | None, result: str | None = None
+) -> bool:
+    """Writes how the payload ended, alone and first; False when the attempt is not live any more.
+
+    Its result is kept where a success check has to see it, whoever makes that check.
+    """
     told = connection.execute(
         """
-        update attempts set exit_code = coalesce(%(exit_code)s, -1), exit_reason = %(reason)s, exited_at = now()
+        update attempts
+           set exit_code = coalesce(%(exit_code)s, -1), exit_reason = %(reason)s, exited_at = now(),
+               exit_result = case when exists (
+                 select from firings f where f.id = firing_id and f.success_check is not null) then %(result)s end
          where token = %(token)s and ended_at is null
         """,
-        {"token": token, "exit_code": exit_code, "reason": reason},
+        {"token": token, "exit_code": exit_code, "reason": reason, "result": result},
     )
     return told.rowcount == 1
 
@@ -206,6 +215,8 @@ class LiveAttempt:
     max_attempts: int
     interrupted_count: int
     schedule_id: UUID | None
+    success_check: dict[str, Any] | None
+    exit_result: str | None
     now: datetime
 
 
@@ -213,7 +224,8 @@ _LIVE = """
     select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
            a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
            a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
-           f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id, now() as now
+           f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id,
+           f.success_check, a.exit_result, now() as now
       from attempts a join firings f on f.id = a.firing_id
      where a.ended_at is null
 """

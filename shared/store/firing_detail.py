@@ -27,6 +27,7 @@ class Given:
     max_attempts: int
     retry_backoff_s: int
     schedule_revision: int | None
+    success_check: dict[str, Any] | None
     status: str
 
 
@@ -57,7 +58,7 @@ def given(connection: Postgres, firing: UUID) -> Given | None:
             """
             select f.schedule_id, f.workspace_id, w.status as workspace_status, f.title, f.prompt, f.target,
                    f.priority, f.lane, f.max_turns, f.max_run_seconds, f.max_attempts, f.retry_backoff_s,
-                   f.schedule_revision, f.status
+                   f.schedule_revision, f.success_check, f.status
               from firings f join workspaces w on w.id = f.workspace_id where f.id = %s
             """,
             [firing],

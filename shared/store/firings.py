@@ -44,12 +44,13 @@ def add_due(connection: Postgres, made: Sequence[New], *, max_turns: int | None,
             """
             insert into firings (id, schedule_id, workspace_id, source, nominal_at, number, title, prompt, target,
                                  priority, lane, max_turns, max_run_seconds, max_attempts, retry_backoff_s,
-                                 schedule_revision)
+                                 success_check, schedule_revision)
             select due.id, s.id, s.workspace_id,
                    case s.kind when 'heartbeat' then 'heartbeat' else 'scheduled' end, due.nominal_at,
                    s.fired_count + row_number() over (partition by s.id order by due.nominal_at),
                    s.name, s.prompt, s.target, s.priority, s.lane, coalesce(s.max_turns, %(max_turns)s),
-                   coalesce(s.max_run_seconds, %(max_run_seconds)s), s.max_attempts, s.retry_backoff_s, s.revision
+                   coalesce(s.max_run_seconds, %(max_run_seconds)s), s.max_attempts, s.retry_backoff_s,
+                   s.success_check, s.revision
               from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(nominals)s::timestamptz[])
                    as due (id, schedule_id, nominal_at)
               join schedules s on s.id = due.schedule_id
@@ -86,6 +87,7 @@ class ByHand:
     max_attempts: int
     retry_backoff_s: int
     schedule_revision: int | None
+    success_check: dict[str, Any] | None = None
 
 
 def next_line_no(connection: Postgres) -> int:
@@ -103,13 +105,18 @@ def add_by_hand(connection: Postgres, firing: ByHand, line_no: int) -> None:
           update schedules set fired_count = fired_count + 1 where id = %(schedule_id)s returning fired_count)
         insert into firings (id, schedule_id, workspace_id, source, nominal_at, line_no, number, title, prompt,
                              target, priority, lane, forced, max_turns, max_run_seconds, max_attempts,
-                             retry_backoff_s, schedule_revision)
+                             retry_backoff_s, success_check, schedule_revision)
         values (%(id)s, %(schedule_id)s, %(workspace_id)s, %(source)s, now(), %(line_no)s,
                 coalesce((select fired_count from counted), 1), %(title)s, %(prompt)s, %(target)s, %(priority)s,
                 %(lane)s, %(forced)s, %(max_turns)s, %(max_run_seconds)s, %(max_attempts)s, %(retry_backoff_s)s,
-                %(schedule_revision)s)
+                %(success_check)s, %(schedule_revision)s)
         """,
-        {**vars(firing), "target": Jsonb(firing.target), "line_no": line_no},
+        {
+            **vars(firing),
+            "target": Jsonb(firing.target),
+            "success_check": None if firing.success_check is None else Jsonb(firing.success_check),
+            "line_no": line_no,
+        },
     )
 
 

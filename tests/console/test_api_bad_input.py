@@ -43,6 +43,10 @@ FIELDS: list[tuple[str, Any]] = [
     ("workspace_id", "../1"), ("workspace_id", -1), ("workspace_id", "1;drop"), ("workspace_id", None),
     ("workspace_id", "01890000-0000-7000-8000-000000000000"),
     ("success_check", {}), ("success_check", {"argv": ["true"], "pattern": "x"}), ("success_check", 5),
+    ("success_check", {"pattern": "("}), ("success_check", {"pattern": ""}), ("success_check", {"pattern": "a\x00"}),
+    ("success_check", {"pattern": "x" * 1001}), ("success_check", {"pattern": "a{99999999999999999999}"}),
+    ("success_check", {"pattern": 5}), ("success_check", {"argv": []}), ("success_check", {"argv": "true"}),
+    ("success_check", {"argv": [""]}), ("success_check", {"argv": ["true"], "shell": True}),
 ]  # fmt: skip
 TARGETS: list[Any] = [
     None, 5, "echo", [], {}, {"kind": "command"}, {"kind": "shell", "argv": ["true"]}, {"kind": "command", "argv": []},

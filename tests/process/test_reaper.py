@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -33,12 +34,14 @@ def station(fleet: Fleet) -> Iterator[Station]:
     app.close()
 
 
-def running(fleet: Fleet, title: str = "it", *, most_attempts: int = 1) -> int:
+def running(
+    fleet: Fleet, title: str = "it", *, most_attempts: int = 1, success_check: dict[str, Any] | None = None
+) -> int:
     """A firing that runs, as far as the rows say; its token."""
     fleet.admission.set_cap("fleet", 100, "test")
     [(known,)] = fleet.rows("select count(*) from workspaces")
     workspace: UUID = fleet.rows("select id from workspaces")[0][0] if known else fleet.workspace()
-    firing = replace(by_hand(workspace), title=title, max_attempts=most_attempts)
+    firing = replace(by_hand(workspace), title=title, max_attempts=most_attempts, success_check=success_check)
     fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
     request = uuid4()
     fleet.admission.gate.claim(firing.id, request, "w", 60_000)
