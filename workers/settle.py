@@ -60,7 +60,7 @@ def _settle(connection: Postgres, ended: settlement.Ended | None, outcome: Outco
         return _too_late(connection, ended, outcome)
     outcome = _last_resort(ended, outcome)
     becomes = _becomes(ended, outcome)
-    settlement.end_attempt(connection, ended, _ending(becomes, outcome))
+    settlement.end_attempt(connection, ended, becomes, _report(outcome))
     if outcome.by == "reaper":
         _log_reaped(connection, ended, outcome, becomes.status)
     if becomes.status != "queued":
@@ -112,17 +112,9 @@ def _becomes(ended: settlement.Ended, outcome: Outcome) -> Becomes:
     )
 
 
-def _ending(becomes: Becomes, outcome: Outcome) -> settlement.Ending:
-    told = {k: v for k, v in asdict(outcome).items() if k not in ("reason", "by")}
-    reason = None if outcome.reason in (INTERRUPTED, NOT_STARTED) else outcome.reason
-    return settlement.Ending(
-        status=becomes.status,
-        outcome=becomes.outcome,
-        reason=reason,
-        charged=becomes.charged,
-        backoff_s=becomes.backoff_s,
-        **told,
-    )
+def _report(outcome: Outcome) -> Outcome:
+    """The outcome as rows have it: an interruption, or a payload never begun, is no failure."""
+    return replace(outcome, reason=None) if outcome.reason in (INTERRUPTED, NOT_STARTED) else outcome
 
 
 def _write_the_rest(

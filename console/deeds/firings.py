@@ -15,7 +15,7 @@ from shared.admission import Admission, Full
 from shared.events import trouble
 from shared.rules.eta import slot_eta_s
 from shared.rules.reasons import Reason
-from shared.rules.states import LIVE, TERMINAL
+from shared.rules.states import TERMINAL, State, may_move
 from shared.settings import read
 from shared.store import estimates, firing_detail, firings, schedules, settings, workspaces
 from shared.store.activity import Deed
@@ -105,7 +105,7 @@ def cancel(admission: Admission, firing: UUID, actor: str) -> Literal["cancelled
     assert after is not None
     if after.status == "cancelled":
         return "cancelled"
-    if answer == "aborting" or after.status in LIVE:
+    if answer == "aborting" or may_move(after.status, State.CANCELLED):
         return "aborting"
     detail = f"Firing {firing} is {after.status}, so there is nothing to cancel."
     raise Problem(409, "firing_ended", detail, state=after.status)

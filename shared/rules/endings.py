@@ -13,6 +13,22 @@ _WANTED = frozenset({Reason.CANCELLED, Reason.REPLACED, Reason.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of an attempt's end; `reason` None is success."""
+
+    reason: str | None
+    error: str | None = None
+    exit_code: int | None = None
+    result: str | None = None
+    turns: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None
+    peak_rss_mb: float | None = None
+    remote_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Becomes:
     """The firing's next status, the attempt's outcome, whether the attempt is charged, and the pause before."""
 

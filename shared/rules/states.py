@@ -13,7 +13,6 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-LIVE = frozenset({State.QUEUED, State.RUNNING})
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 # The check in the database holds the same list; a test compares the two.

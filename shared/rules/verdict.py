@@ -113,20 +113,6 @@ def verdict(seen: Seen, now: datetime, rules: Clocks) -> Verdict:
     return ending
 
 
-def next_dead_ticks(
-    ticks: int, last_tick_at: datetime | None, heartbeat_expires_at: datetime, now: datetime, rules: Clocks
-) -> tuple[int, datetime | None]:
-    """`dead_ticks` and `dead_tick_at` after one more sweep: at most one more per renewal interval (REA-3).
-
-    A renewal resets both; its own statement has to as well, for one that falls between two sweeps.
-    """
-    if not _is_past(heartbeat_expires_at, now, rules):
-        return 0, None
-    if last_tick_at is not None and now - last_tick_at < rules.renew_every:
-        return ticks, last_tick_at
-    return ticks + 1, now
-
-
 def _by_exit(seen: Seen, exited: Exited, now: datetime, rules: Clocks) -> Verdict:
     if not seen.worker_gone and now - exited.at < rules.exit_grace:
         return Keep("exited")

@@ -1,37 +1,18 @@
 """Ending an attempt: one transaction over all the rows that an outcome touches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from shared.rules.endings import Becomes, Report
 from shared.store.connection import Postgres
 
 # Claims and settles share this lock; rebuilds and changes of a cap take it alone.
 ADMISSION_LOCK = 7301
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What is to be written of an attempt that ended."""
-
-    status: Literal["completed", "failed", "cancelled", "queued"]
-    outcome: str
-    reason: str | None = None
-    error: str | None = None
-    exit_code: int | None = None
-    result: str | None = None
-    turns: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_micros: int | None = None
-    peak_rss_mb: float | None = None
-    remote_ref: str | None = None
-    charged: bool = True
-    backoff_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,12 +102,12 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
     return {it.token: it for it in found}
 
 
-def end_attempt(connection: Postgres, ended: Ended, ending: Ending) -> bool:
+def end_attempt(connection: Postgres, ended: Ended, becomes: Becomes, report: Report) -> bool:
     """Writes the end of an attempt and its firing; slot rows follow by themselves. False: fenced.
 
     Guarded by the token: whoever is not the live attempt any more changes nothing.
     """
-    values = {"token": ended.token, "firing": ended.firing_id, **vars(ending)}
+    values = {"token": ended.token, "firing": ended.firing_id, **asdict(becomes), **asdict(report)}
     told = connection.execute(
         """
         update attempts
@@ -141,7 +122,7 @@ def end_attempt(connection: Postgres, ended: Ended, ending: Ending) -> bool:
     )
     if told.rowcount == 0:
         return False
-    if ending.status == "queued":
+    if becomes.status == "queued":
         _requeue(connection, values)
     else:
         _finish(connection, values)

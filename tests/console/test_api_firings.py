@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from shared.rules.endings import Becomes, Report
 from shared.store import attempts, firing_events, settlement
 from shared.store.connection import Database
 from tests.console.conftest import SLEEPS, Api
@@ -247,7 +248,8 @@ def complete(api: Api, firing: str, token: int) -> None:
     with database.transaction() as connection:
         ending = settlement.lock_ending(connection, token)
         assert ending is not None
-        assert settlement.end_attempt(connection, ending, settlement.Ending("completed", "completed", exit_code=0))
+        completed = Becomes("completed", "completed")
+        assert settlement.end_attempt(connection, ending, completed, Report(None, exit_code=0))
 
 
 def say(api: Api, firing: str, token: int, lines: int) -> None:

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from console.pages import router
 from shared.admission import Admission, Full
 from shared.celery_app import make_app
+from shared.rules.endings import Becomes, Report
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, firings, settlement, workspaces
 from shared.store.connection import Database, Postgres
@@ -108,7 +109,7 @@ class Scene:
         with self.database.transaction() as connection:
             ended = settlement.lock_ending(connection, claimed.token)
             assert ended is not None
-            assert settlement.end_attempt(connection, ended, settlement.Ending(status, status, reason, error))
+            assert settlement.end_attempt(connection, ended, Becomes(status, status), Report(reason, error))
             facts = {"turn_count": 3, "peak_rss_mb": None, "failure_reason": reason}
             settlement.add_metrics(connection, ended, {"interactive_streams": None, "event_loop_lag_ms": None, **facts})
         self.admission.hand_over(self.admission.ask(lambda gate: gate.release(claimed.firing_id, claimed.request_id)))

@@ -13,7 +13,7 @@ from shared.store import activity, attempts
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from tests.process.test_reaper import age, running, status, sweep
-from tests.process.test_reaper import station  # noqa: F401 a fixture
+from tests.process.test_reaper import station as station
 from workers import reaper
 from workers.execute import execute
 from workers.station import Station

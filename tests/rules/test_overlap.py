@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.rules.overlap import Fire, Overlap, ReplaceRunning, Skip, admit, may_catch_up, runs_alone
+from shared.rules.overlap import Fire, Overlap, ReplaceRunning, Skip, admit, may_catch_up
 
 FIRE, SKIP, REPLACE = Fire(), Skip(), ReplaceRunning()
 
@@ -28,8 +28,7 @@ def test_a_skip_says_that_it_was_for_overlap():
     assert SKIP.reason == "overlap"
 
 
-def test_only_allow_runs_two_at_once_and_only_where_many_may_wait_is_caught_up():
-    assert [policy for policy in Overlap if not runs_alone(policy)] == ["allow"]
+def test_only_where_many_may_wait_or_run_at_once_is_caught_up():
     assert [policy for policy in Overlap if may_catch_up(policy)] == ["queue_all", "allow"]
 
 

@@ -17,7 +17,6 @@ from shared.rules.verdict import (
     Requeue,
     Seen,
     Settle,
-    next_dead_ticks,
     verdict,
 )
 
@@ -160,25 +159,7 @@ def test_an_attempt_that_nobody_renews_always_ends(known):
     assert not isinstance(verdict(known, longest, CLOCKS), Keep)
 
 
-def test_dead_ticks_rise_once_per_renewal_interval_however_many_sweeps():
-    ticks, at = 0, None
-    told = []
-    for second in range(0, 50, 5):
-        ticks, at = next_dead_ticks(ticks, at, ago(16), NOW + timedelta(seconds=second), CLOCKS)
-        told.append(ticks)
-
-    assert told == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
-
-
-@pytest.mark.parametrize(("beat_ago", "ticks"), [(-1, 0), (0, 0), (15, 0), (15 + A_BIT, 2)])
-def test_a_renewal_sets_the_dead_ticks_to_nothing(beat_ago, ticks):
-    assert next_dead_ticks(1, ago(60), ago(beat_ago), NOW, CLOCKS) == (ticks, NOW if ticks else None)
-
-
-def test_one_tick_is_never_enough_and_a_late_one_never_counts_double():
-    ticks, _ = next_dead_ticks(0, None, ago(5000), NOW, CLOCKS)
-
-    assert ticks == 1
+def test_one_tick_less_than_needed_is_never_enough_however_late():
     for needed, beat in product((2, 3), (16, 5000)):
         rules = Clocks(dead_ticks=needed)
         assert isinstance(verdict(seen(beat, dead_ticks=needed - 1), NOW, rules), Keep)

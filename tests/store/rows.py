@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from shared.rules.endings import Becomes, Report
 from shared.store import attempts, epoch, firings, limits, settlement, workspaces
 from shared.store.connection import Postgres
 
@@ -69,13 +70,9 @@ class Rows:
         with self.sql.transaction():
             ended = settlement.lock_ending(self.sql, token)
             assert ended is not None
-            ending: dict[str, Any] = {
-                "status": status,
-                "outcome": outcome,
-                "reason": "oom" if status == "failed" else None,
-                **over,
-            }
-            return settlement.end_attempt(self.sql, ended, settlement.Ending(**ending))
+            becomes: dict[str, Any] = {"status": status, "outcome": outcome, **over}
+            report = Report("oom" if status == "failed" else None)
+            return settlement.end_attempt(self.sql, ended, Becomes(**becomes), report)
 
     def slots(self, key: str) -> tuple[int, int, int, int]:
         """Of a limit: its rows, the held ones, the forced ones, and what it owes."""
