@@ -7,8 +7,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-# A lower-numbered priority goes before this many later arrivals of the next one; nobody starves.
-PRIORITY_STEP = 100
+from shared.rules.line_order import place_in_line
 
 
 class Unseeded(RedisError):
@@ -29,12 +28,11 @@ class Waiter:
 
     def facts(self) -> list[Any]:
         """The row as the scripts take it; the score is its place in line."""
-        place = self.line_no + self.priority * PRIORITY_STEP
         return [
             str(self.firing),
             str(self.workspace),
             self.lane or "",
-            place,
+            place_in_line(self.line_no, self.priority),
             str(int(self.forced)),
             self.title,
         ]

@@ -11,7 +11,19 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from console.api import answers, crowding, docs, events, firings, fleet, health, schedules, slots, workspaces
+from console.api import (
+    answers,
+    crowding,
+    docs,
+    events,
+    firings,
+    fleet,
+    forecast,
+    health,
+    schedules,
+    slots,
+    workspaces,
+)
 from console.api import settings as settings_api
 from console.api.answers import ProblemDetails
 from console.api.door import Door
@@ -50,7 +62,20 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
     app.state.database = database
     app.state.admission = Admission(database, where, settings, celery_app.make_app("console"))
     answers.install(app)
-    for resource in (workspaces, schedules, crowding, events, firings, slots, fleet, settings_api, health, docs):
+    resources = (
+        workspaces,
+        schedules,
+        crowding,
+        events,
+        firings,
+        slots,
+        fleet,
+        forecast,
+        settings_api,
+        health,
+        docs,
+    )
+    for resource in resources:
         app.include_router(resource.router)
     if find_spec("console.pages"):
         app.include_router(import_module("console.pages").router)

@@ -9,7 +9,8 @@ from console.api.fields import Body, Cap
 from console.api.paging import Listing
 from console.api.state import Actor, Rows, Slots
 from console.deeds import limits as deeds
-from shared.answers import PRIORITY_STEP, Usage
+from shared.answers import Usage
+from shared.rules.line_order import PRIORITY_STEP
 from shared.store import limits, overview
 from shared.store.limits import Limit, SlotHolder
 from shared.store.overview import Waits

@@ -17,6 +17,7 @@ _COMMANDS = {
     "limit": ("console.cli.slots:limit", "List, set and remove the caps of fleet, workspaces and lanes."),
     "pause": ("console.cli.fleet:pause", "Pause the whole fleet: nothing starts, what runs goes on."),
     "resume": ("console.cli.fleet:resume", "Resume the whole fleet from now on."),
+    "forecast": ("console.cli.forecast:forecast", "Tell what will fire when, and where it is crowded."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
     "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),
     "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),

@@ -8,7 +8,7 @@ from datetime import datetime
 from console.pages import timeline, words
 from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
-from shared.answers import PRIORITY_STEP
+from shared.rules.line_order import PRIORITY_STEP
 from shared.settings import resolve
 from shared.store import cadence, overview, overview_schedules, processes, settings
 from shared.store.connection import Database

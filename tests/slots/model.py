@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from math import inf
 from uuid import UUID
 
-from shared.answers import PRIORITY_STEP, Seat, Waiter
+from shared.answers import Seat, Waiter
 from shared.gate import FILL_AT_MOST
+from shared.rules.line_order import place_in_line
 from tests.slots.universe import START_LEASE_MS
 
 
@@ -29,7 +30,7 @@ class Known:
     def __post_init__(self) -> None:
         self.id = str(self.facts.firing)
         self.workspace, self.lane = str(self.facts.workspace), self.facts.lane or ""
-        self.place = self.facts.line_no + self.facts.priority * PRIORITY_STEP
+        self.place = place_in_line(self.facts.line_no, self.facts.priority)
         self.forced = self.facts.forced
         self.limits = ["fleet", f"workspace:{self.workspace}"] + ([f"lane:{self.lane}"] if self.lane else [])
 

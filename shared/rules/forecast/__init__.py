@@ -1,0 +1,1 @@
+"""What will run when: the coming hours of all schedules, replayed through the rules that admit firings."""
