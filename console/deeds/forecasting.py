@@ -8,13 +8,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from console.deeds.schedules import timing_of
 from console.problems import Wrong, invalid, not_found, refused
 from shared.rules.forecast.given import Planned, World
 from shared.rules.forecast.preview import Preview, preview
 from shared.rules.forecast.replay import replay
 from shared.rules.forecast.told import Forecast, told
-from shared.rules.planning import plan
+from shared.rules.planning import Timing, plan
 from shared.rules.refused import RefusedValueError
 from shared.settings import read
 from shared.store import schedules, settings
@@ -76,7 +75,7 @@ def _default_run_s(connection: Postgres) -> int:
 
 def _planned(schedule: UUID, values: Mapping[str, Any], now: datetime, default_s: int) -> Planned:
     try:
-        found = plan(timing_of(schedule, values), now)
+        found = plan(Timing(id=schedule, **{it: values[it] for it in Timing.__slots__ if it != "id"}), now)
     except RefusedValueError as error:
         raise refused(error) from error
     columns = {it: values[it] for it in (*_PLANNED, *_PLANNED_TOO)}

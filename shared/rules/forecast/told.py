@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.rules.forecast.behind import Behind
 from shared.rules.forecast.floor import BACKOFF, PAUSE, PLACE, Run
 from shared.rules.forecast.given import Planned
+from shared.rules.forecast.line import FLEET
 from shared.rules.forecast.occupancy import Occupancy, held
 from shared.rules.forecast.replay import MOST_FIRINGS, MS, Replay
 
@@ -194,6 +195,8 @@ def assumptions(seen: Replay) -> tuple[str, ...]:
     if world.processes is None:
         found.append("no worker lives now: as if there were a process for each slot of the fleet")
     found.append("nobody talks, pauses, runs or edits anything by hand")
+    if world.caps.get(FLEET) == 0:
+        found.append("the fleet's cap is 0 now: nothing starts, as long as it is so")
     if seen.truncated:
         found.append(f"after {MOST_FIRINGS} firings it stops looking")
     return tuple(found)
