@@ -52,3 +52,8 @@ def admit(policy: Overlap | str, queued: int, running: int) -> Fire | Skip | Rep
 def may_catch_up(policy: Overlap | str) -> bool:
     """Whether missed = `all` goes with this policy: only where many may wait or run together (SCH-8)."""
     return Overlap(policy) in (Overlap.QUEUE_ALL, Overlap.ALLOW)
+
+
+def runs_alone(policy: Overlap | str) -> bool:
+    """Whether a queued firing of the schedule waits while another one of it runs: all but `allow`."""
+    return Overlap(policy) is not Overlap.ALLOW
