@@ -8,7 +8,7 @@ JOBS ?= 3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test chaos chaos-controls bench check clean lock
+.PHONY: help setup up down test chaos chaos-controls bench check clean lock mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ chaos-controls: setup ## copies broken on purpose, which the chaos run must turn
 
 bench: setup ## ours beside peers and limits (BENCH="claim upkeep" for some); writes bench/results/latest.json
 	@exec $(BIN)/python -m bench
+
+mutants: setup ## small changes of the code that a test must notice (MUTANTS=100 MUTANTS_SEED=1 ONLY=workers/guard.py)
+	@exec $(BIN)/python -m tests.mutation
 
 check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/ruff format --check --quiet
