@@ -1,5 +1,6 @@
 """The scheduler class that Celery beat runs: tick, contain what goes wrong, sleep until the next due moment."""
 
+import logging
 import os
 import socket
 from contextlib import suppress
@@ -16,7 +17,7 @@ from beat.pauses import end_pauses
 from shared import celery_app, settings
 from shared.admission import Admission
 from shared.clock import monotonic
-from shared.events import trouble
+from shared.events import event, trouble
 from shared.store import cadence, due, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres, connect
@@ -26,6 +27,8 @@ LONGEST_SLEEP_S = 1.0
 AFTER_TROUBLE_S = 1.0
 SETTINGS_GOOD_FOR_S = 3.0
 SIGN_EVERY_S = 5.0
+# Messages that nobody has fetched, of which most are refused by their cadence row: a second's work.
+MOST_WAITING = 50
 
 
 class Scheduler(CeleryScheduler):
@@ -77,16 +80,20 @@ class Scheduler(CeleryScheduler):
         """What has not run for its interval. Any beat may send it; the tasks take turns by a row.
 
         Looked at twice an interval: a beat that sent by its own clock alone would be refused again and again
-        by the row of a task that another beat, or its own last message, was late with.
+        by the row of a task that another beat, or its own last message, was late with. Nothing more is sent to
+        a queue that nobody serves: after an hour's outage its worker would go through an hour of messages.
         """
         times = timetable(self.settings)
         looked = [task for task, every_s in times.items() if self._is_time(task, every_s / 2)]
         if not looked:
             return
         ages_s = cadence.ages_s(self.database.connection())
-        for task in looked:
-            if ages_s.get(task, float("inf")) >= times[task] * 0.9:
-                celery_app.publish_maintenance(self.app, task)
+        overdue = [task for task in looked if ages_s.get(task, float("inf")) >= times[task] * 0.9]
+        if overdue and celery_app.waiting_in(self.app, celery_app.MAINTENANCE) >= MOST_WAITING:
+            event("beat.maintenance_unserved", level=logging.WARNING, overdue=overdue)
+            return
+        for task in overdue:
+            celery_app.publish_maintenance(self.app, task)
 
     def _sign(self) -> None:
         if self._is_time("sign", SIGN_EVERY_S):

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.exceptions import ChannelError
 
 from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
 
@@ -77,6 +78,15 @@ def publish_maintenance(app: Celery, task: str, *args: Any) -> None:
     """Sends one maintenance task by its name."""
     with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
         _send(app, producer, task, list(args))
+
+
+def waiting_in(app: Celery, queue: str) -> int:
+    """How many messages nobody has fetched yet; 0 for a queue that the broker does not know."""
+    with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer, producer.connection.channel() as channel:
+        try:
+            return app.amqp.queues[queue](channel).queue_declare(passive=True).message_count
+        except ChannelError:
+            return 0
 
 
 def _send(app: Celery, producer: Any, task: str, args: list[Any], shadow: str | None = None) -> None:

@@ -107,6 +107,9 @@ REFUSED: dict[str, str] = {
     " select gen_random_uuid(), id, '2031-01-02', '2031-01-01', 1, 'missed' from schedules",
     "a skip for a reason nobody knows": "insert into skips (id, schedule_id, first_at, last_at, count, reason)"
     " select gen_random_uuid(), id, '2031-01-01', '2031-01-02', 1, 'weather' from schedules",
+    "skips that overlap": "insert into skips (id, schedule_id, first_at, last_at, count, reason)"
+    " select gen_random_uuid(), id, day, day + interval '1 day', 2, 'missed' from schedules,"
+    " unnest('{2031-01-01, 2031-01-02}'::timestamptz[]) as day",
     # Who we are.
     "a second installation": "insert into installation (only_row) values (false)",
     "a second epoch": "insert into epoch (number) values (9)",
