@@ -73,7 +73,9 @@ class Payload:
         self.stdout, theirs_out = os.pipe()
         self.stderr, theirs_err = os.pipe()
         self._theirs = (theirs_in, theirs_out, theirs_err)
-        guards.own(self.stdin, self.stdout, self.stderr, *self._theirs)
+        # Its own list: of a file that is closed the number may be another payload's by now.
+        self._open = {self.stdin, self.stdout, self.stderr, *self._theirs}
+        guards.own(*self._open)
         for file in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(file, False)
         self.pid: int | None = None
@@ -95,8 +97,7 @@ class Payload:
         self._started = True
         with self._speaking:
             self._staff.wire.send({"run": run.order()}, self._theirs)
-        for file in self._theirs:
-            self._guards.shut(file)
+        self._shut(*self._theirs)
 
     def abort(self, reason: str) -> None:
         """Ask the payload to end, SIGKILL after its grace; from any thread; once it has ended, nothing."""
@@ -104,8 +105,13 @@ class Payload:
             if self.ended is None:
                 self._staff.wire.send({"abort": reason})
 
+    def _shut(self, *files: int) -> None:
+        for file in self._open & set(files):
+            self._open.discard(file)
+            self._guards.shut(file)
+
     def end_of_input(self) -> None:
-        self._guards.shut(self.stdin)
+        self._shut(self.stdin)
 
     def hear(self) -> Gone | None:
         """The end, if it has come; does not wait."""
@@ -156,8 +162,7 @@ class Payload:
 
     def close(self) -> None:
         """End what still runs, and give the guard back if it is fit for another."""
-        for file in (self.stdin, self.stdout, self.stderr, *self._theirs):
-            self._guards.shut(file)
+        self._shut(*self._open)
         if self.ended is not None and self.ended.by == "guard_lost":
             return
         if self._started and self.ended is None:

@@ -61,6 +61,12 @@ def invisible():
     os.closerange(0, 100)
     os.execve("/bin/sleep", ["sleep", "1000"], {})
 
+def closed():
+    os.write(settle, b".")
+    os.closerange(0, 100)
+    while True:
+        time.sleep(1000)
+
 def stay(children):
     for _ in range(children):
         os.read(settled, 1)
@@ -80,6 +86,7 @@ KINDS = {
     "hydra": "child(lambda: in_own_session(hydra)); child(lambda: in_own_session(hydra)); stay(2)",
     "stops its guard": "child(orphaned); os.kill(os.getppid(), signal.SIGSTOP); stay(1)",
     "kills its guard": "child(orphaned); os.kill(os.getppid(), signal.SIGKILL); stay(1)",
+    "daemon with closed files": "child(lambda: orphaned(closed)); stay(1)",
     "nothing in its environment": "child(lambda: orphaned(invisible)); stay(1)",
 }
 
@@ -153,15 +160,6 @@ def play_all(guards: Guards) -> list[str]:
     return wrong
 
 
-def hold(kind: str, guards: Guards) -> None:
-    """A worker with one payload, that only ends when it is killed."""
-    with guarded(guards) as payload:
-        payload.start(a_run(argv(kind)))
-        until_it_says(payload, b"ready")
-        print("held", payload.guard_pid, flush=True)
-        payload.wait()
-
-
 def fork(guards: Guards) -> None:
     """A worker that forks while it has a guard; the child has its own, and holds nothing of the parent's."""
     guards.prepare()
@@ -184,8 +182,6 @@ if __name__ == "__main__":
             found = play_all(ours)
             ours.close()
             sys.exit("\n".join(found) or None)
-        case ["hold", what]:
-            hold(what, ours)
         case ["fork"]:
             fork(ours)
         case other:

@@ -199,3 +199,17 @@ def test_how_long_a_start_takes(guards: Guards) -> None:
     # Told with `pytest -rP`, never asserted: machines differ.
     told = [f"{1000 * statistics.median(times):.1f} ms" for times in (cold, warm)]
     print(f"`true`, from nothing to its end told: {told[0]} with a new guard, {told[1]} with a ready one")
+
+
+def test_a_payload_closes_no_file_of_another_that_got_its_number(guards: Guards) -> None:
+    """Found by a crowd of payloads: their ends of the pipes are closed early, and the numbers used again."""
+    with guarded(guards) as first:
+        first.start(a_run(["true"]))
+        with guarded(guards) as second:
+            second.start(a_run(argv("plain")))
+            ended(first)
+            first.close()
+
+            for file in (second.stdin, second.stdout, second.stderr):
+                os.fstat(file)
+            assert until_it_says(second, b"ready") == b"ready\n"

@@ -1,18 +1,14 @@
 """However a payload is built and however its run ends, nothing of it is left when the end is told."""
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 
 import pytest
 
-from tests.guard.conftest import Scene
+from tests.guard.conftest import NOBODY, Scene
 from tests.guard.scenes import (
     ENDS,
-    INSTALLATION,
     KINDS,
     a_run,
     argv,
@@ -22,23 +18,10 @@ from tests.guard.scenes import (
     until_it_says,
 )
 from tests.proc import descendants
-from tests.waiting import until
 from workers.guarded import guarded
 from workers.guards import Guards
-from workers.strays import end_strays
 
-NOBODY = 65_534
-OLD = "import sys; sys.exit(sys.version_info < (3, 11))"
 MATRIX = [(kind, end) for kind in KINDS for end in ENDS if can_be(kind, end)]
-
-
-def python_for_nobody() -> str | None:
-    """The interpreter of a virtual environment often lies in a folder that others may not enter."""
-    for python in filter(None, (sys.executable, shutil.which("python3", path=os.defpath))):
-        with suppress(PermissionError):
-            if subprocess.run([python, "-I", "-c", OLD], user=NOBODY, cwd="/", check=False).returncode == 0:
-                return python
-    return None
 
 
 @pytest.mark.parametrize(("kind", "end"), MATRIX)
@@ -50,34 +33,12 @@ def test_nothing_is_left_when_the_end_is_told(kind: str, end: str, guards: Guard
     assert gone.by == expected(kind, end)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_left_of_a_worker_that_is_killed(kind: str, scene: Scene) -> None:
-    before = {process.pid for process in descendants(os.getpid())}
-    worker = scene("hold", kind)
-    assert worker.stdout is not None
-    worker.stdout.readline()
-
-    worker.kill()
-    if kind in {"stops its guard", "kills its guard"}:
-        # Its guard cannot see to it any more: the next worker does, when it starts.
-        worker.wait()
-        end_strays(INSTALLATION)
-
-    def left() -> list[int]:
-        everyone = descendants(os.getpid())
-        return [process.pid for process in everyone if not process.is_zombie and process.pid not in before]
-
-    until(lambda: left() == [])
-
-
 @pytest.mark.timeout(180)
-def test_a_guard_needs_no_privilege(scene: Scene) -> None:
+def test_a_guard_needs_no_privilege(scene: Scene, request: pytest.FixtureRequest) -> None:
     if os.geteuid() != 0:
         worker = scene("all")
-    elif python := python_for_nobody():
-        worker = scene("all", user=NOBODY, python=python)
     else:
-        pytest.skip("no Python 3.11 or later that every user of this machine may run")
+        worker = scene("all", user=NOBODY, within=request.getfixturevalue("within_for_nobody"))
 
     said, _ = worker.communicate()
 
