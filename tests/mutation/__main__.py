@@ -19,7 +19,7 @@ AGAIN = {"survived", "timeout"}
 
 
 def main() -> int:
-    asked = {name: os.environ.get(f"MUTANTS{name}", "") for name in ("", "_SEED", "_JOBS", "_AGAIN")}
+    asked = {name: os.environ.get(f"MUTANTS{name}", "") for name in ("", "_SEED", "_JOBS", "_AGAIN", "_QUICK")}
     most, seed, jobs = int(asked[""] or 100), asked["_SEED"] or "1", int(asked["_JOBS"] or 2)
     cuts = drawn(most, seed, os.environ.get("ONLY", ""))
     kept = Kept()
@@ -32,28 +32,29 @@ def main() -> int:
         print("no process namespace here: a mutant of the guard may kill what is not its own", flush=True)
     adopt_orphans()
     with benches(jobs) as free:
-        _try_all([cut for name, cut in names.items() if name not in known], kept, free)
+        todo = [cut for name, cut in names.items() if name not in known]
+        _try_all(todo, kept, free, is_quick=bool(asked["_QUICK"]))
         answer = _conclude([kept.by_name[name] for name in names], free[0])
     tree.end_below(os.getpid())
     return answer
 
 
-def _try_all(cuts: list[Cut], kept: Kept, free: list[Bench]) -> None:
+def _try_all(cuts: list[Cut], kept: Kept, free: list[Bench], *, is_quick: bool) -> None:
     idle: Queue[Bench] = Queue()
     for bench in free:
         idle.put(bench)
     with ThreadPoolExecutor(len(free)) as lanes:
-        running = {lanes.submit(_try_one, cut, idle): cut for cut in cuts}
+        running = {lanes.submit(_try_one, cut, idle, is_quick): cut for cut in cuts}
         for count, done in enumerate(as_completed(running), 1):
             it = tried(running[done], done.result())
             kept.add(it)
             print(f"{count}/{len(cuts)} {it.answer:<9} {it.file}:{it.line} {it.kind}: {it.after}  {it.by}", flush=True)
 
 
-def _try_one(cut: Cut, idle: "Queue[Bench]") -> Verdict:
+def _try_one(cut: Cut, idle: "Queue[Bench]", is_quick: bool) -> Verdict:
     bench = idle.get()
     try:
-        return try_out(cut, bench)
+        return try_out(cut, bench, is_quick=is_quick)
     finally:
         idle.put(bench)
 

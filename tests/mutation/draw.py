@@ -10,7 +10,7 @@ from tests.mutation.in_python import compiles
 
 def drawn(most: int, seed: str, only: str = "") -> list[Cut]:
     """So many mutants; a larger draw with the same seed begins with the smaller one's."""
-    chosen = [area for area in AREAS if any(only in file for file in files_of(area))]
+    chosen = [area for area in AREAS if _wanted(area, only)]
     streams = {area.name: _in_turn(area, seed, only) for area in chosen}
     behind = {area.name: 0.0 for area in chosen}
     found: list[Cut] = []
@@ -27,12 +27,18 @@ def drawn(most: int, seed: str, only: str = "") -> list[Cut]:
 
 def _in_turn(area: Area, seed: str, only: str) -> Iterator[Cut]:
     """One of each kind after the other, each from any file of the area."""
-    cuts = [cut for file in files_of(area) if only in file for cut in cuts_of(file)]
+    cuts = [cut for file in _wanted(area, only) for cut in cuts_of(file)]
     piles = [_pile(cuts, kind, seed) for kind in KINDS]
     while any(piles):
         for pile in piles:
             if pile and _is_sound(cut := pile.pop()):
                 yield cut
+
+
+def _wanted(area: Area, only: str) -> list[str]:
+    """Its files of which one of the words in `only`, set apart by commas, names the area or a part of the path."""
+    words = only.split(",")
+    return [file for file in files_of(area) if any(word == area.name or word in file for word in words)]
 
 
 def _pile(cuts: Sequence[Cut], kind: str, seed: str) -> list[Cut]:

@@ -64,13 +64,15 @@ def put_in(folder: Path, cut: Cut) -> None:
         compiled.unlink()
 
 
-def try_out(cut: Cut, bench: Bench) -> Verdict:
-    """What the narrow set of tests says, and where it says nothing, the wide one."""
+def try_out(cut: Cut, bench: Bench, *, is_quick: bool = False) -> Verdict:
+    """What the narrow set of tests says, and where it says nothing, the wide one, unless it is to be quick."""
     area = area_of(cut.file)
     with copy_of_checkout() as folder:
         put_in(folder, cut)
         narrow = ask(folder, area.narrow, TOO_LONG_S["narrow"], bench)
-        return narrow if narrow.answer != "survived" else ask(folder, area.wide, TOO_LONG_S["wide"], bench)
+        if narrow.answer != "survived" or is_quick:
+            return narrow
+        return ask(folder, area.wide, TOO_LONG_S["wide"], bench)
 
 
 def ask(folder: Path, tests: Sequence[str], too_long_s: float, bench: Bench) -> Verdict:
