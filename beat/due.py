@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from shared.admission import Admission
 from shared.events import event, trouble
 from shared.rules.cron import parse_cron
+from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
 from shared.rules.jitter import jitter
 from shared.rules.missed import ScheduleFacts, due_now
@@ -29,6 +30,7 @@ class Decided:
     skips: list[due.NewSkip] = field(default_factory=list)
     steps: list[due.Advance] = field(default_factory=list)
     replaced: list[due.DueSchedule] = field(default_factory=list)
+    held: list[UUID] = field(default_factory=list)
     broken: list[tuple[due.DueSchedule, Exception]] = field(default_factory=list)
 
 
@@ -58,7 +60,12 @@ def tick(admission: Admission, settings: Settings) -> Ticked:
         admission.withdraw(cancelled)
     for firing, request in aborting:
         admission.tell_abort(firing, request, Reason.REPLACED)
-    admission.offer(in_line)
+    # What its workspace is not fit for is asked for again after the commit: so an edit that makes it fit either
+    # finds these firings, or is found here. The others would only be refused by Postgres where they cannot start.
+    held = set(decided.held)
+    admission.offer(it for it in in_line if it.id not in held)
+    if held:
+        admission.offer_again(list(held))
     event("beat.ticked", schedules=len(locked), made=len(in_line), skipped=len(decided.skips))
     return Ticked(len(locked), len(in_line), more=len(locked) == settings.tick_batch)
 
@@ -90,6 +97,8 @@ def _decide_one(schedule: due.DueSchedule, decided: Decided) -> None:
     following = found.next_run_at if len(made) == len(found.fire) else found.next_if_refused
     decided.steps.append(due.Advance(schedule.id, following, len(made)))
     decided.made += made
+    if schedule.workspace_status not in ADMITS:
+        decided.held += [it.id for it in made]
     decided.skips += skips
 
 

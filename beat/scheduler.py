@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from beat.cadence import timetable
 from beat.due import Ticked, tick
+from beat.outwaited import end_outwaited
 from beat.pauses import end_pauses
 from shared import celery_app, settings
 from shared.admission import Admission
@@ -29,6 +30,7 @@ SETTINGS_GOOD_FOR_S = 3.0
 SIGN_EVERY_S = 5.0
 # Messages that nobody has fetched, of which most are refused by their cadence row: a second's work.
 MOST_WAITING = 50
+OUTWAITED_EVERY_S = 2.0
 
 
 class Scheduler(CeleryScheduler):
@@ -53,6 +55,8 @@ class Scheduler(CeleryScheduler):
             end_pauses(self.admission)
             ticked = tick(self.admission, self.settings)
             self._send_maintenance()
+            if self._is_time("outwaited", OUTWAITED_EVERY_S):
+                end_outwaited(self.admission)
             self._sign()
             if not ticked.more:
                 self._sleep(ticked)

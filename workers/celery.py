@@ -6,7 +6,7 @@ from billiard import pool
 from celery import signals
 
 from shared.celery_app import make_app
-from workers import bootsteps, sieve, station
+from workers import aside, bootsteps, sieve, station
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
 
@@ -40,4 +40,5 @@ def _on_child(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect(weak=False)
 def _on_child_end(**_: Any) -> None:
+    aside.end()
     station.close()

@@ -16,6 +16,7 @@ from shared.store import attempts, firing_events
 from workers.adapters.events import Event
 from workers.check import Case, checked
 from workers.outcome import NOT_STARTED, Outcome
+from workers.preflight import preflight
 from workers.settle import Settled, settle
 from workers.station import Station
 from workers.targets import execute as execute_target
@@ -125,6 +126,10 @@ def _stand_back(station: Station, firing: UUID, request: UUID, answer: attempts.
 def run(station: Station, claimed: Claimed) -> Outcome:
     """Runs the payload under its guard, until nothing of it is left."""
     attempt, settings = claimed.attempt, station.settings
+    record = Record(station, attempt)
+    unfit = preflight(station, attempt, record)
+    if unfit is not None:
+        return unfit
     if boottime() >= claimed.asked_at + settings.lease_seconds - settings.guard_margin_s:
         return Outcome(NOT_STARTED, "the claim took so long that its lease was nearly over")
     terms = Terms(
@@ -139,7 +144,7 @@ def run(station: Station, claimed: Claimed) -> Outcome:
         allowed=settings.allowed,
     )
     try:
-        return execute_target(attempt.target, attempt.prompt, terms, station.guards, Record(station, attempt))
+        return execute_target(attempt.target, attempt.prompt, terms, station.guards, record)
     except ValueError as error:
         return Outcome(Reason.BAD_TARGET, str(error))
     except Exception as error:  # noqa: BLE001 whatever went wrong here, the firing must not stay running

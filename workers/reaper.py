@@ -21,7 +21,7 @@ from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, See
 from shared.settings import Settings
 from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
-from workers import tree
+from workers import restart, tree
 from workers.check import Case, checked
 from workers.outcome import INTERRUPTED, Outcome
 from workers.settle import Settled, settle_together
@@ -53,6 +53,7 @@ def sweep(station: Station) -> dict[str, int]:
         return {}
     try:
         counts = _sweep(station, settings)
+        restart.tidy(station)
     except psycopg.Error as error:
         trouble("reaper.failed", error)
         cadence.finish(station.database.connection(), REAP, "failed", {})

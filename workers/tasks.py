@@ -6,10 +6,10 @@ from uuid import UUID
 
 import psycopg
 
-from shared.celery_app import EXECUTE, REAP, RECONCILE
+from shared.celery_app import EXECUTE, REAP, RECONCILE, RESTART, SWEEP, WAKE
 from shared.events import trouble
 from workers import execute as firing_steps
-from workers import reaper, reconcile
+from workers import reaper, reconcile, restart, sweep, wake
 from workers.celery import app
 from workers.station import Station, station
 
@@ -30,6 +30,24 @@ def reap() -> dict[str, int]:
 def reconcile_gate() -> dict[str, int]:
     """Holds Redis against Postgres, if it is this task's turn."""
     return _contained(RECONCILE, reconcile.sweep)
+
+
+@app.task(name=RESTART, ignore_result=True)
+def restart_workspace(workspace_id: str) -> bool:
+    """A hint that a restart of this workspace is wanted."""
+    return restart.begin(station(app), UUID(workspace_id))
+
+
+@app.task(name=SWEEP, ignore_result=True)
+def sweep_phantom_busy() -> dict[str, int]:
+    """Puts right who is counted busy for nothing, if it is this task's turn."""
+    return _contained(SWEEP, sweep.sweep)
+
+
+@app.task(name=WAKE, ignore_result=True)
+def wake_workspaces() -> dict[str, int]:
+    """Wakes workspaces in which something waits, if it is this task's turn."""
+    return _contained(WAKE, wake.sweep)
 
 
 def _contained(task: str, sweep: Callable[[Station], dict[str, int]]) -> dict[str, int]:

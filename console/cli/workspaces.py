@@ -1,14 +1,19 @@
-"""`slotbeat workspace`: list, add, edit, remove."""
+"""`slotbeat workspace`: list, show, add, edit, pause, resume, restart, health, remove."""
 
+import shlex
+import time
 from typing import Any
 
 import click
 
 from console.cli import found, show
-from console.cli.server import server
+from console.cli.failures import FAILED, Failure
+from console.cli.server import Server, server
 from console.cli.show import json_option
 
-_FIELDS = ("name", "status", "native_scheduler", "health_url", "restart_url", "cap")
+_CLEARABLE = ["cap", "health-url", "restart-command", "restart-url", "wake-url"]
+_LOOK_EVERY_S = 0.3
+_BEGINS_WITHIN_S = 20.0
 _STATES = ["provisioning", "online", "offline", "degraded", "failed", "paused", "hibernated", "hibernating"]
 _COLUMNS: list[show.Column] = [
     ("name", lambda it: it["name"]),
@@ -28,7 +33,9 @@ def workspace() -> None:
 
 def _field_options(command: Any) -> Any:
     for add in (
-        click.option("--restart-url", help="Called to restart it."),
+        click.option("--wake-url", help="Called by POST, once, when something waits while it sleeps."),
+        click.option("--restart-command", metavar="LINE", help="Run to restart it; words as in a shell, no shell."),
+        click.option("--restart-url", help="Called by POST to restart it, where there is no command."),
         click.option("--health-url", help="Asked whether it is fit."),
         click.option("--native/--not-native", "native_scheduler", default=None, help="It schedules itself."),
         click.option("--cap", type=int, help="Firings at once in it."),
@@ -36,6 +43,16 @@ def _field_options(command: Any) -> Any:
     ):
         command = add(command)
     return command
+
+
+def _fields_of(given: dict[str, Any]) -> dict[str, Any]:
+    fields = {it: value for it, value in given.items() if value is not None}
+    if "restart_command" in fields:
+        try:
+            fields["restart_command"] = shlex.split(fields["restart_command"])
+        except ValueError as error:
+            raise click.UsageError(f"--restart-command: {error}. Quote it as for a shell.") from None
+    return fields
 
 
 @workspace.command("list")
@@ -58,7 +75,7 @@ def list_workspaces(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def add_workspace(context: click.Context, name: str, as_json: bool, **given: Any) -> None:
     """Add a workspace."""
-    body = {"name": name, **{it: value for it, value in given.items() if value is not None}}
+    body = {"name": name, **_fields_of(given)}
     made = server(context).ask("POST", "/api/workspaces", body)
     show.as_json(made) if as_json else click.echo(made["id"])
 
@@ -67,20 +84,106 @@ def add_workspace(context: click.Context, name: str, as_json: bool, **given: Any
 @click.argument("called", metavar="WORKSPACE")
 @click.option("--name", help="Its new name.")
 @_field_options
-@click.option("--clear", multiple=True, type=click.Choice(["cap", "health-url", "restart-url"]))
+@click.option("--clear", multiple=True, type=click.Choice(_CLEARABLE))
 @json_option
 @click.pass_context
 def edit_workspace(context: click.Context, called: str, clear: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Edit the fields that are given."""
-    changes = {it: value for it, value in given.items() if value is not None}
+    changes = _fields_of(given)
     changes |= {it.replace("-", "_"): None for it in clear}
     if not changes:
         raise click.UsageError("Nothing to edit: give an option.", context)
+    _change(server(context), called, changes, as_json)
+
+
+def _change(api: Server, called: str, changes: dict[str, Any], as_json: bool) -> None:
+    known = found.workspace(api, called)
+    after = api.ask("PATCH", f"/api/workspaces/{known['id']}", changes)
+    show.as_json(after) if as_json else click.echo(show.cell(f"{after['name']} is {after['status']}", 0))
+
+
+@workspace.command("show")
+@click.argument("called", metavar="WORKSPACE")
+@json_option
+@click.pass_context
+def show_workspace(context: click.Context, called: str, as_json: bool) -> None:
+    """Show one workspace."""
+    known = found.workspace(server(context), called)
+    show.as_json(known) if as_json else show.facts(known.items())
+
+
+@workspace.command("pause")
+@click.argument("called", metavar="WORKSPACE")
+@json_option
+@click.pass_context
+def pause_workspace(context: click.Context, called: str, as_json: bool) -> None:
+    """Hold what waits in it; what runs goes on."""
+    _change(server(context), called, {"status": "paused"}, as_json)
+
+
+@workspace.command("resume")
+@click.argument("called", metavar="WORKSPACE")
+@json_option
+@click.pass_context
+def resume_workspace(context: click.Context, called: str, as_json: bool) -> None:
+    """Make it online; what waits in it starts."""
+    _change(server(context), called, {"status": "online"}, as_json)
+
+
+@workspace.command("health")
+@click.argument("called", metavar="WORKSPACE")
+@json_option
+@click.pass_context
+def show_health(context: click.Context, called: str, as_json: bool) -> None:
+    """Ask its health_url now; exits with 1 where it is dead."""
     api = server(context)
     known = found.workspace(api, called)
-    body = {**{it: known[it] for it in _FIELDS}, **changes}
-    after = api.ask("PUT", f"/api/workspaces/{known['id']}", body)
-    show.as_json(after) if as_json else click.echo(show.cell(f"{after['name']} is {after['status']}", 0))
+    told = api.ask("GET", f"/api/workspaces/{known['id']}/health")
+    show.as_json(told) if as_json else click.echo(
+        show.cell(f"{known['name']} is {told['verdict']}: {told['detail']}", 0)
+    )
+    if told["verdict"] == "dead":
+        context.exit(FAILED)
+
+
+@workspace.command("restart")
+@click.argument("called", metavar="WORKSPACE")
+@click.option("--wait", is_flag=True, help="Until it has ended; exits with 1 where it failed.")
+@json_option
+@click.pass_context
+def restart_workspace(context: click.Context, called: str, wait: bool, as_json: bool) -> None:
+    """Restart it: one restart runs at a time, and one more follows, however often it is asked for."""
+    api = server(context)
+    known = found.workspace(api, called)
+    path = f"/api/workspaces/{known['id']}/restart"
+    told = api.ask("POST", path)
+    if wait:
+        told = _until_ended(api, path, told)
+    show.as_json(told) if as_json else click.echo(show.cell(_told_restart(known["name"], told), 0))
+    if wait and told["outcome"] != "ok":
+        context.exit(FAILED)
+
+
+def _until_ended(api: Server, path: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Asks again and again: a request that is held open for minutes does not come through every proxy."""
+    idle_s = 0.0
+    while told["state"] not in ("ended", "lost"):
+        idle_s = idle_s + _LOOK_EVERY_S if told["state"] == "waiting" else 0.0
+        if idle_s > _BEGINS_WITHIN_S:
+            raise Failure("The restart never began: no worker took it. Start one: `slotbeat worker`.")
+        time.sleep(_LOOK_EVERY_S)
+        told = api.ask("GET", path, query={"number": told["number"]})
+    return told
+
+
+def _told_restart(name: str, told: dict[str, Any]) -> str:
+    if told["state"] == "lost":
+        return f"{name}: the restart was lost with its worker"
+    if told["state"] != "ended":
+        return f"{name}: restart {told['number']} is asked for"
+    if told["outcome"] == "ok":
+        return f"{name} was restarted in {told['duration_ms'] / 1000:.1f} s"
+    return f"{name}: the restart failed: {told['error']}"
 
 
 @workspace.command("remove")

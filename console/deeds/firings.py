@@ -14,6 +14,7 @@ from console.problems import Problem, Wrong, gate_unavailable, invalid, not_foun
 from shared.admission import Admission, Full
 from shared.events import trouble
 from shared.rules.eta import slot_eta_s
+from shared.rules.fitness import ADMITS
 from shared.rules.reasons import Reason
 from shared.rules.states import TERMINAL, State, may_move
 from shared.settings import read
@@ -21,9 +22,6 @@ from shared.store import estimates, firing_detail, firings, schedules, settings,
 from shared.store.activity import Deed
 from shared.store.connection import Database, Postgres
 from shared.store.schedules import Schedule
-
-# In the others a firing waits until its workspace is fit.
-_FIT = ("online", "degraded", "failed")
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def _need_fit(there: workspaces.Workspace | None, how: How) -> None:
     assert there is not None
     if there.status == "removed":
         raise Problem(409, "workspace_removed", f"Workspace {there.name} was removed: nothing runs in it any more.")
-    if there.status not in _FIT and not how.queue:
+    if there.status not in ADMITS and not how.queue:
         detail = f"Workspace {there.name} is {there.status}. Wait for it, or put the firing in line: ?queue=true."
         raise Problem(409, "workspace_not_ready", detail, state=there.status)
 

@@ -1,5 +1,7 @@
 """Workspaces are made, edited and removed."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +12,29 @@ from console.problems import Problem, not_found
 from shared.admission import Admission
 from shared.rules.reasons import Reason
 from shared.store import activity, limits, removal, workspaces
-from shared.store.connection import Database
+from shared.store.connection import Database, Postgres
+from shared.store.epoch import shut_admission
 from shared.store.workspaces import Workspace
+
+_COLUMNS = (
+    "name",
+    "status",
+    "native_scheduler",
+    "health_url",
+    "restart_command",
+    "restart_url",
+    "wake_url",
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What of a workspace is to change: columns, its cap where `sets_cap`, and what an agent says of itself."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    cap: int | None = None
+    sets_cap: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create(admission: Admission, values: dict[str, Any], cap: int | None, actor: str) -> Workspace:
@@ -24,31 +47,53 @@ def create(admission: Admission, values: dict[str, Any], cap: int | None, actor:
     except UniqueViolation:
         raise _name_taken(admission.database, values["name"]) from None
     _set_cap(admission, made, cap, actor)
-    return _get(admission.database, made)
+    return get(admission.database, made)
 
 
-def change(admission: Admission, workspace: UUID, values: dict[str, Any], cap: int | None, actor: str) -> Workspace:
-    """Edits a workspace; the gate then knows only those of its firings that may start."""
+def change(admission: Admission, workspace: UUID, edit: Edit, actor: str) -> Workspace:
+    """Edits a workspace; what waits in it is held while it is not fit, and starts at once when it is.
+
+    What an agent says of itself is no edit and is not audited: it may say it every few seconds.
+    """
     try:
         with admission.database.transaction() as connection:
-            before = workspaces.lock(connection, workspace)
-            if before is None:
-                raise not_found("workspace", workspace)
-            workspaces.change(connection, workspace, values)
-            body = {**values, "cap": cap}
-            activity.add(connection, activity.Deed("workspace_edited", actor, body, workspace=workspace))
-            waiting = workspaces.queued_in(connection, workspace) if before != values["status"] else []
+            changed = _write(connection, workspace, edit, actor)
     except UniqueViolation:
-        raise _name_taken(admission.database, values["name"]) from None
-    _set_cap(admission, workspace, cap, actor)
-    if waiting:
+        raise _name_taken(admission.database, edit.values["name"]) from None
+    if edit.sets_cap:
+        _set_cap(admission, workspace, edit.cap, actor)
+    if "status" in changed:
+        # After the commit: what a tick writes meanwhile is either seen here, or it sees the new status.
+        waiting = workspaces.queued_in(admission.database.connection(), workspace)
         tell("edit workspace", lambda: (admission.withdraw(waiting), admission.offer_again(waiting)))
-    return _get(admission.database, workspace)
+    return get(admission.database, workspace)
+
+
+def _write(connection: Postgres, workspace: UUID, edit: Edit, actor: str) -> dict[str, Any]:
+    """What of the columns changed."""
+    if workspaces.lock(connection, workspace) is None:
+        raise not_found("workspace", workspace)
+    known = workspaces.get(connection, workspace)
+    assert known is not None
+    if known.status == "removed":
+        raise removed(known)
+    before = {it: getattr(known, it) for it in _COLUMNS}
+    changed = {it: value for it, value in edit.values.items() if before[it] != value}
+    if changed:
+        workspaces.change(connection, workspace, {**before, **changed})
+    if edit.told:
+        workspaces.report(connection, workspace, dict(edit.told))
+    recapped = edit.sets_cap and edit.cap != known.cap
+    if changed or recapped:
+        body = {**changed, "cap": edit.cap} if recapped else changed
+        activity.add(connection, activity.Deed("workspace_edited", actor, body, workspace=workspace))
+    return changed
 
 
 def remove(admission: Admission, workspace: UUID, actor: str) -> None:
-    """Removes a workspace with all that waits and runs in it."""
+    """Removes a workspace with all that waits and runs in it: rows first, then whoever has to hear of it."""
     with admission.database.transaction() as connection:
+        shut_admission(connection)
         before = workspaces.lock(connection, workspace)
         if before is None:
             raise not_found("workspace", workspace)
@@ -76,11 +121,18 @@ def _set_cap(admission: Admission, workspace: UUID, cap: int | None, actor: str)
         tell("set cap", lambda: admission.set_cap(key, cap, actor))
 
 
-def _get(database: Database, workspace: UUID) -> Workspace:
+def get(database: Database, workspace: UUID) -> Workspace:
+    """One workspace; 404 where there is none."""
     found = workspaces.get(database.connection(), workspace)
     if found is None:
         raise not_found("workspace", workspace)
     return found
+
+
+def removed(known: Workspace) -> Problem:
+    """409: it is gone for good."""
+    detail = f"Workspace {known.name} was removed: nothing runs in it any more. Add a new one."
+    return Problem(409, "workspace_removed", detail)
 
 
 def _name_taken(database: Database, name: str) -> Problem:

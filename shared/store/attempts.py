@@ -33,6 +33,7 @@ class Attempt:
     run_left_s: float
     health_url: str | None
     success_check: dict[str, Any] | None
+    workspace_status: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
                f.id, %(request)s::uuid, c.token, c.number, f.workspace_id, w.name,
                f.schedule_id, s.name, f.title, f.prompt, f.target, f.nominal_at,
                f.max_turns, f.max_run_seconds,
-               extract(epoch from c.run_expires_at - now())::float8, w.health_url, f.success_check
+               extract(epoch from c.run_expires_at - now())::float8, w.health_url, f.success_check,
+               w.status
           from claim_firing(%(firing)s, %(request)s, %(epoch)s, %(worker)s, %(celery_id)s, %(lease)s) c
           left join firings f on f.id = %(firing)s
           left join workspaces w on w.id = f.workspace_id

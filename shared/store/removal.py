@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.store.connection import Postgres
+from shared.store.epoch import shut_admission
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,13 @@ class Removed:
 
 
 def remove_workspace(connection: Postgres, workspace: UUID, reason: str) -> Removed:
-    """Deletes a workspace in which nothing ever was, else makes it `removed` and ends what is in it."""
+    """Deletes a workspace in which nothing ever was, else makes it `removed` and ends what is in it.
+
+    Takes admission's lock alone, before any other, so call it first in a short transaction: a claim or a settle
+    under way holds a firing and comes to the workspace last, this comes the other way. Schedules go before
+    firings: a tick that has locked one is waited for, and what it made is then there to be cancelled.
+    """
+    shut_admission(connection)
     gone = connection.execute(
         """
         delete from workspaces where id = %(id)s

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -15,10 +15,14 @@ from uuid_utils.compat import uuid7
 from shared.admission import Admission
 from shared.celery_app import make_app
 from shared.settings import Settings, addresses
-from shared.store import workspaces
+from shared.store import activity, attempts, workspaces
 from shared.store.connection import Database
 from tests.running import Start, Started
+from tests.store.rows import by_hand
 from tests.waiting import until
+from workers import aside
+from workers.identity import this_worker
+from workers.station import Station
 
 ROOT = Path(__file__).resolve().parents[2]
 # Everything forty times as quick as in production; the order of the clocks is the same.
@@ -74,6 +78,18 @@ class Fleet:
         )
         return made
 
+    def claimed(self, workspace: UUID, **over: Any) -> attempts.Attempt:
+        """A firing that runs, as far as gate and rows say."""
+        self.admission.set_cap("fleet", 100, "test")
+        firing = by_hand(workspace, **over)
+        self.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
+        request = uuid4()
+        self.admission.gate.claim(firing.id, request, "w", 60_000)
+        by = attempts.Claimer({"id": "w"}, None, self.admission.gate.epoch, timedelta(seconds=60))
+        claimed = attempts.claim(self.database.connection(), firing.id, request, by)
+        assert isinstance(claimed, attempts.Attempt), claimed
+        return claimed
+
     def rows(self, query: str, *values: Any) -> list[Any]:
         return self.database.connection().execute(query, values).fetchall()  # pyright: ignore[reportArgumentType]
 
@@ -103,3 +119,16 @@ def fleet(database_url: str, redis_url: str, start: Start, monkeypatch: pytest.M
     admission.gate.redis.close()
     app.close()
     database.close()
+
+
+@pytest.fixture
+def station(fleet: Fleet) -> Iterator[Station]:
+    """What a worker process has at hand, in this one; its settings are the test's to set."""
+    app = make_app("station")
+    made = Station(app, this_worker("station@test"))
+    made.settings = Settings()
+    made.refresh = lambda: made.settings
+    yield made
+    aside.end()
+    made.close()
+    app.close()

@@ -66,7 +66,7 @@ TO_WORKER = {
     "cancels a firing that waits": "update firings set status = 'cancelled', finished_at = now() where id = %(queued)s",
     "asks for an abort": "update attempts set abort_requested_at = now(), abort_reason = 'cancelled'",
     "prolongs a run": "update attempts set run_expires_at = now() + interval '1 day'",
-    "sends a restart": "insert into restarts (workspace_id) values (%(workspace)s)",
+    "brings a workspace back": "update workspaces set status = 'online'",
     "moves a workspace's door": "update workspaces set health_url = 'http://169.254.169.254'",
     "reads tokens": "select hash from api_tokens",
     "reads the log": "select * from activity_logs",
