@@ -19,10 +19,6 @@ from tests.running import start as start
 OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "SLOTBEAT_", "FLOWER_", "PG")
 
 
-# Faults at random, for as long as it says; without it, `make chaos` is where they are.
-collect_ignore_glob = [] if "CHAOS_SECONDS" in os.environ else ["chaos/test_*"]
-
-
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]

@@ -14,6 +14,7 @@ sieve.use()
 app = make_app("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
+app.conf.worker_consumer = "workers.reconnect:Consumer"
 bootsteps.install(app)
 bound_reads()
 # A pool child that has ended waits up to 30 s for its last answer to be read by a main process that has stopped

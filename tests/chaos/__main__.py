@@ -27,6 +27,8 @@ def main() -> int:
         folder.chmod(0o711)
         with chaos(folder, wish) as (world, result):
             print(report(world, result), flush=True)
+    if not result.ok:
+        print(f"the same plan again: CHAOS_SECONDS={seconds:.0f} CHAOS_SEED={seed} make chaos")
     print(f"chaos: {'ok' if result.ok else 'FAILED'}", flush=True)
     return 0 if result.ok else 1
 

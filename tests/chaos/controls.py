@@ -174,6 +174,7 @@ def _red(told: list[str]) -> list[str]:
     if "must be 0" not in told:
         return []
     found = [line.strip() for line in told[told.index("must be 0") + 1 : -1]]
+    found = [line for line in found if not line.startswith("the same plan again")]
     counts = [line.rsplit(maxsplit=1) for line in found if ": " not in line]
     first = {name: next((line for line in found if line.startswith(f"{name}: ")), "") for name, _ in counts}
     return [f"{count} {first[name]}" for name, count in counts if count != "0"]

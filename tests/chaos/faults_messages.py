@@ -84,6 +84,25 @@ def messages_hostile(world: World, dice: Random) -> None:
 
 
 @fault
+def messages_of_another_version(world: World, dice: Random) -> None:
+    """From an older and from a newer sender: tasks and arguments that these workers do not have, Celery's old shape."""
+    firing, unique = a_firing(world, dice, "queued", "running"), str(uuid4())
+    options = {"callbacks": None, "errbacks": None, "chain": None, "chord": None, "new in this": [1]}
+    older = {"task": EXECUTE, "id": unique, "args": [firing], "kwargs": {}, "retries": 0, "eta": None}
+    bodies = [
+        envelope(json.dumps([[firing, "more"], {}, options]).encode(), EXECUTE),
+        envelope(json.dumps([[firing], {"lane": "x"}, options]).encode(), EXECUTE),
+        envelope(json.dumps([[firing], {}, options]).encode(), "slotbeat.execute.v2"),
+        envelope(json.dumps([[], {"workspace": firing}, options]).encode(), "slotbeat.sweep_of_the_future"),
+        altered("headers", task=EXECUTE, version=9, argsrepr=None, stamps={}, shadow=None),
+        envelope(json.dumps(older).encode(), EXECUTE, headers={}),
+    ]
+    with broker(world) as client:
+        client.lpush(FIRINGS, *bodies)
+        client.lpush(MAINTENANCE, *bodies)
+
+
+@fault
 def queue_of_the_wrong_type(world: World, dice: Random) -> None:
     queue = dice.choice([FIRINGS, MAINTENANCE])
     with broker(world) as client, client.pipeline() as both:

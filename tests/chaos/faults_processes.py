@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from random import Random
 from signal import SIGKILL, SIGTERM
+from typing import Any
 
 from shared.clock import boottime
 from shared.settings import read
@@ -94,9 +96,17 @@ def worker_and_children_stopped(world: World, dice: Random) -> float:
 
 @fault
 def machine_paused(world: World, dice: Random) -> float:
-    """A whole worker with guards and payloads, as a hypervisor would; nobody can end those meanwhile."""
+    """A whole worker with guards and payloads, as a hypervisor would; nobody can end those meanwhile.
+
+    In rounds until nobody new appears: what forked between the look and the stop would work on without a guard.
+    """
     chosen = busiest(dice, world.workers)
-    since, pids = boottime(), [chosen.pid, *(it.pid for it in chosen.below())]
+    since, pids = boottime(), [chosen.pid]
+    chosen.send(signal.SIGSTOP)
+    while new := [it.pid for it in chosen.below() if it.pid not in pids]:
+        for pid in new:
+            signal_to(pid, signal.SIGSTOP)
+        pids += new
     until = world.freeze(pids, dice.uniform(*LONG_S))
     world.frozen.append(Frozen(frozenset(pids), since, until))
     return until
@@ -165,3 +175,44 @@ def machine_lost(world: World, dice: Random) -> float:
         signal_to(it.pid, SIGKILL)
     chosen.send(SIGKILL)
     return boottime() + read().lease_seconds
+
+
+@fault
+def main_loop_stopped(world: World, dice: Random) -> float:
+    """A worker that renews its leases and fetches nothing; it must end itself."""
+    chosen = dice.choice(world.workers)
+    world.admission.app.control.broadcast("stop_turning", destination=[f"{chosen.name}@chaos"])
+    return boottime() + 2 * read().loop_silent_s
+
+
+@fault
+def clocks_jumped(world: World, dice: Random) -> float:
+    """The wall clocks of all workers and beats at once, by an hour, a day, or a second; then back."""
+    world.clock.write_text(str(dice.choice([3600, -3600, 86400, -86400, 1, -1])))
+    return world.later(dice.uniform(*LONG_S), lambda: world.clock.write_text("0"))
+
+
+@fault
+def disk_full_for_logs(world: World, dice: Random) -> float:
+    """No file of a worker, of its children, guards and payloads may grow."""
+    chosen = busiest(dice, world.workers)
+    return no_room(world, [chosen.pid, *(it.pid for it in chosen.below())], dice.uniform(*LONG_S))
+
+
+def no_room(world: World, pids: list[int], seconds: float) -> float:
+    """Every write beyond a file's first byte fails, as on a full disk; what dies of it stays dead."""
+    limit_files(pids, "1")
+    return world.later(seconds, lambda: limit_files(pids, "unlimited"))
+
+
+def limit_files(pids: list[int], longest: str) -> None:
+    """Sets how long a file may become that these processes write.
+
+    As their own user, who may always do that: root in a container may not, for somebody else's process.
+    """
+    for pid in pids:
+        with suppress(FileNotFoundError):
+            owner = os.stat(f"/proc/{pid}")
+            asked = ["prlimit", "--pid", str(pid), f"--fsize={longest}:"]
+            whose: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+            subprocess.run(asked, check=False, stderr=subprocess.DEVNULL, **(whose if os.geteuid() == 0 else {}))

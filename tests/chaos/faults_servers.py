@@ -1,5 +1,6 @@
 """Faults of Postgres, Redis and the wires to them."""
 
+import os
 import shutil
 import signal
 from random import Random
@@ -12,7 +13,8 @@ from shared.clock import boottime
 from shared.keys import epoch_key, gate_root
 from shared.settings import DEFAULT_NAMESPACE
 from tests.chaos.faults import fault
-from tests.chaos.faults_processes import LONG_S, SHORT_S
+from tests.chaos.faults_processes import LONG_S, SHORT_S, limit_files
+from tests.chaos.members import signal_to
 from tests.chaos.world import World, wait_until
 from tests.proc import descendants
 
@@ -84,6 +86,29 @@ def redis_out_of_memory(world: World, dice: Random) -> float:
 
 
 @fault
+def redis_disk_full(world: World, dice: Random) -> float:
+    """Its log of commands cannot grow: it refuses to write, or dies of it."""
+    return without_room(world, world.servers.redis, dice)
+
+
+@fault
+def failover_to_a_stale_replica(world: World, dice: Random) -> None:
+    """What answers now has seen nothing of the last seconds, and says that it is Redis."""
+    server = world.servers.redis
+    data = server.kind.data
+    behind = data.with_name("replica")
+    shutil.copytree(data, behind, copy_function=shutil.copy2)
+    wait_until(lambda: False, dice.uniform(0.5, 1.5))
+    server.kill()
+    owner = data.stat()
+    shutil.rmtree(data)
+    behind.rename(data)
+    for it in [data, *data.rglob("*")]:
+        os.chown(it, owner.st_uid, owner.st_gid)
+    server.start()
+
+
+@fault
 def redis_cut(world: World, dice: Random) -> None:
     world.wires["redis"].cut()
 
@@ -150,6 +175,31 @@ def postgres_away(world: World, dice: Random) -> None:
     world.servers.postgres.kill()
     wait_until(lambda: False, dice.uniform(2, 3))
     world.servers.postgres.start()
+
+
+@fault
+def postgres_disk_full(world: World, dice: Random) -> float:
+    """No file may grow, the log of transactions among them: it panics, and cannot recover until there is room."""
+    return without_room(world, world.servers.postgres, dice)
+
+
+def without_room(world: World, server: Server, dice: Random) -> float:
+    limit_files(all_of(server), "1")
+
+    def room_again() -> None:
+        if server.running:
+            limit_files(all_of(server), "unlimited")
+        world.revive(server)
+
+    return world.later(dice.uniform(1, 2.5), room_again)
+
+
+@fault
+def postgres_backend_killed(world: World, dice: Random) -> None:
+    """Postgres takes it for a corrupted memory: every session ends, and it recovers from its log."""
+    found = world.rows("select pid from pg_stat_activity where application_name like 'slotbeat%%'")
+    for (pid,) in dice.sample(found, min(1, len(found))):
+        signal_to(pid, signal.SIGKILL)
 
 
 @fault

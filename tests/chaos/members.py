@@ -15,6 +15,8 @@ from workers.guard import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
 STOPS_WITHIN_S = 25.0
+# By how many seconds the members' wall clocks are wrong.
+CLOCK = "clock"
 
 
 @dataclass
@@ -84,12 +86,17 @@ class Member:
 
 def worker(folder: Path, name: str, *options: str) -> Member:
     quiet = ("--without-mingle", "--without-gossip")
-    argv = ("-m", "celery", "-A", "workers", "worker", "-n", f"{name}@chaos", "-l", "info", *quiet, *options)
+    argv = (*frail(folder), "-A", "workers", "worker", "-n", f"{name}@chaos", "-l", "info", *quiet, *options)
     return Member(name, argv, folder / f"{name}.log")
 
 
 def beat(folder: Path, name: str) -> Member:
-    return Member(name, ("-m", "celery", "-A", "beat", "beat", "-l", "info"), folder / f"{name}.log")
+    return Member(name, (*frail(folder), "-A", "beat", "beat", "-l", "info"), folder / f"{name}.log")
+
+
+def frail(folder: Path) -> tuple[str, ...]:
+    """Celery's command, with a wall clock and a main loop that faults can reach."""
+    return ("-m", "tests.chaos.frail", str(folder / CLOCK), "celery")
 
 
 def signal_to(pid: int, number: signal.Signals) -> None:

@@ -14,8 +14,9 @@ def report(world: World, result: Result) -> str:
     told = result.told
     again = [it for it in told.attempts.values() if it.outcome in ("requeued", "interrupted")]
     parts = [
-        f"seed {result.seed}: {len(result.injected)} faults of {len({it.kind for it in result.injected})} kinds,"
-        f" quiet {result.quiet_after_s:.1f} s after the last; {len(told.attempts)} attempts",
+        f"seed {result.seed}: {_count(world, 'firings')} firings, {len(told.attempts)} attempts;"
+        f" {len(result.injected)} faults of {len({it.kind for it in result.injected})} kinds;"
+        f" at rest {result.quiet_after_s:.1f} s after the load",
         _table("firings by outcome", _outcomes(world)),
         _table("most executing at once, and the last cap", _levels(world, result)),
         _table(
@@ -35,6 +36,7 @@ def report(world: World, result: Result) -> str:
             },
         ),
         _table("faults: how many, seconds from the end of one to the next settled firing", _recovery(world, result)),
+        _table("longest wait with room for it (invariant 7), s", _waits(result)),
         _table("must be 0", {name: len(found) for name, found in result.violations.items()}),
     ]
     parts += [f"  {name}: {it}" for name, found in result.violations.items() for it in found[:20]]
@@ -74,6 +76,13 @@ def _ends(world: World) -> list[float]:
 
 def _longest_silence(world: World) -> float:
     return round(max((later - earlier for earlier, later in pairwise(_ends(world))), default=0.0), 1)
+
+
+def _waits(result: Result) -> dict[str, object]:
+    return {
+        it.phase.name: f"{it.longest_s:5.2f}   bound {it.phase.bound_s:.0f}, on this machine then {it.allowed_s:.1f}"
+        for it in result.prompt
+    }
 
 
 def _recovery(world: World, result: Result) -> dict[str, object]:

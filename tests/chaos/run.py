@@ -10,8 +10,9 @@ from signal import SIGKILL
 
 from console.deeds import pausing
 from console.deeds.settings import write as write_setting
+from shared.clock import boottime
 from shared.settings import read
-from tests.chaos import checks, testimony
+from tests.chaos import checks, promptness, testimony
 from tests.chaos.faults import Deed, Injected, every_kind, inject, plan
 from tests.chaos.faults_people import ACTOR, repair
 from tests.chaos.load import FLEET_CAP, Load, furnish
@@ -20,6 +21,8 @@ from tests.chaos.world import World, a_world, running, wait_until
 
 QUIET_WITHIN_S = 60
 AGREES_WITHIN_S = 15
+# Under load and without a fault, before the first and after the last.
+CALM_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Result:
     told: testimony.Testimony
     load: Load
     violations: dict[str, list[str]] = field(default_factory=dict)
+    prompt: list[promptness.Judged] = field(default_factory=list)
     quiet_after_s: float = 0.0
 
     @property
@@ -54,18 +58,43 @@ def chaos(folder: Path, wish: Wish) -> Iterator[tuple[World, Result]]:
     kinds, seed = every_kind(wish.faults), wish.seed
     with a_world(folder) as world:
         furnish(world)
-        load = Load(world, f"{seed}/load", wish.payloads)
+        load, sampler = Load(world, f"{seed}/load", wish.payloads), promptness.Sampler(world, folder)
         with running(world) as supervisor:
             load.start()
-            injected, seen = trouble(world, kinds, wish)
+            sampler.start()
+            injected, seen, phases = under_load(world, kinds, wish)
             load.stop()
+            sampler.stop()
             quiet_after_s, stuck = come_to_rest(world)
             told = testimony.read(world)
             supervisor.stop()
             unstopped = [f"{it.name} did not stop in time" for it in world.members if not it.stop()]
         result = Result(seed, injected, told, load, quiet_after_s=quiet_after_s)
+        spans = [(it.since, it.until) for it in injected]
+        result.prompt = promptness.judge(phases, sampler.waits, spans, sampler.pace)
         result.violations = {"while it ran": seen, **judge(world, result, [*stuck, *unstopped])}
         yield world, result
+
+
+def under_load(
+    world: World, kinds: Mapping[str, Deed], wish: Wish
+) -> tuple[list[Injected], list[str], list[promptness.Phase]]:
+    """Calm, faults, recovery, calm: what was done, what the rows broke, and which bound held when."""
+    ready = boottime() + CALM_S
+    time.sleep(2 * CALM_S)
+    began = boottime()
+    injected, seen = trouble(world, kinds, wish)
+    world.calm()
+    wait_until(lambda: heal(world), QUIET_WITHIN_S, every_s=0.5)
+    healed = boottime()
+    time.sleep(promptness.RECOVERY_BOUND_S + CALM_S)
+    calm_since = healed + promptness.RECOVERY_BOUND_S
+    phases = [
+        promptness.Phase("calm, before any fault", ready, began, promptness.CALM_BOUND_S),
+        promptness.Phase("with faults and 15 s after", began, calm_since, promptness.RECOVERY_BOUND_S),
+        promptness.Phase("calm, after all of them", calm_since, boottime(), promptness.CALM_BOUND_S),
+    ]
+    return injected, seen, phases
 
 
 def trouble(world: World, kinds: Mapping[str, Deed], wish: Wish) -> tuple[list[Injected], list[str]]:
@@ -85,10 +114,8 @@ def trouble(world: World, kinds: Mapping[str, Deed], wish: Wish) -> tuple[list[I
 
 
 def come_to_rest(world: World) -> tuple[float, list[str]]:
-    """Everything healed, then nothing to do any more: how long that took, and what did not come to an end."""
-    world.calm()
+    """Nothing to do any more: how long that took, and what did not come to an end."""
     began = time.monotonic()
-    wait_until(lambda: heal(world), QUIET_WITHIN_S, every_s=0.5)
     # Else every minute brings something to do; what is archived runs to its end.
     world.write("update schedules set status = 'archived' where name like 'clockwork%%'")
     open_ones = "select id, title, status, not_before from firings where finished_at is null"
@@ -117,11 +144,14 @@ def judge(world: World, result: Result, found: list[str]) -> dict[str, list[str]
     for pid in left:
         signal_to(pid, SIGKILL)
     return {
-        "stuck": found,
-        "rows": list(checks.broken_rows(world)),
         "lost": list(checks.lost(world, result.load)),
-        "executed": list(testimony.violations(world, result.told)),
-        "left behind": list(left.values()),
+        "double": list(testimony.doubled(result.told)),
+        "over the cap": list(testimony.over_the_cap(world, result.told)),
+        "outside its attempt": list(testimony.outside_attempts(result.told)),
+        "stuck": found,
+        "leaked": list(left.values()),
+        "rows": list(checks.broken_rows(world)),
+        "late": [late for it in result.prompt for late in it.late],
     }
 
 

@@ -49,6 +49,10 @@ class Testimony:
     attempts: dict[int, Attempt]
     most: dict[str, int] = field(default_factory=dict)
 
+    def known(self) -> list[Record]:
+        """The records of attempts that there are."""
+        return [it for it in self.records.values() if it.token in self.attempts]
+
     def of(self, record: Record) -> Attempt:
         return self.attempts[record.token]
 
@@ -87,21 +91,25 @@ def _attempt(row: Any, offset: float) -> Attempt:
     return Attempt(token, firing, claimed + offset, inf if ended is None else ended + offset, outcome, forced, keys)
 
 
-def violations(world: World, told: Testimony) -> Iterator[str]:
-    unknown = [it for it in told.records.values() if it.token not in told.attempts]
-    yield from (f"a payload executed under token {it.token}, which no attempt has" for it in unknown)
-    for it in unknown:
-        del told.records[it.token]
+def outside_attempts(told: Testimony) -> Iterator[str]:
+    """Payloads that executed without an attempt, before it, after it, or not although it says so."""
     for record in told.records.values():
-        yield from _of_one(record, told.of(record))
+        if record.token not in told.attempts:
+            yield f"a payload executed under token {record.token}, which no attempt has"
+        else:
+            yield from _of_one(record, told.of(record))
     yield from _without_effect(told)
+
+
+def doubled(told: Testimony) -> Iterator[str]:
+    """Tokens begun or done twice, and firings of which two attempts executed at once."""
+    for record in told.records.values():
+        if record.begun > 1 or record.done > 1:
+            yield f"token {record.token}: begun {record.begun} times, done {record.done} times"
     yield from _overlapping(told)
-    yield from _over_the_cap(world, told)
 
 
 def _of_one(record: Record, attempt: Attempt) -> Iterator[str]:
-    if record.begun > 1 or record.done > 1:
-        yield f"token {record.token}: begun {record.begun} times, done {record.done} times"
     if record.until > attempt.ended + TOLERANCE_S:
         late = record.until - attempt.ended
         yield f"token {record.token} executed for {late:.2f} s after its attempt had ended ({attempt.outcome})"
@@ -127,11 +135,11 @@ def _overlapping(told: Testimony) -> Iterator[str]:
         of_firing[record.firing].append(record)
 
 
-def _over_the_cap(world: World, told: Testimony) -> Iterator[str]:
+def over_the_cap(world: World, told: Testimony) -> Iterator[str]:
     """Nothing is ended when a cap is lowered; so the question is asked whenever a payload begins."""
     for key in world.caps.known():
         under = sorted(
-            (it for it in told.records.values() if key in told.of(it).keys and it.since < inf), key=lambda it: it.since
+            (it for it in told.known() if key in told.of(it).keys and it.since < inf), key=lambda it: it.since
         )
         yield from _over_one(world, told, key, under)
 

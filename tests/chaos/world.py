@@ -16,6 +16,7 @@ import psycopg
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from console.local.server import Server
 from console.local.servers import Servers, embedded_servers
 from console.problems import Problem
 from shared.admission import Admission
@@ -26,7 +27,7 @@ from shared.store import processes
 from shared.store.connection import Database
 from shared.store.migrate import migrate
 from tests.chaos.caps import Caps
-from tests.chaos.members import Member, Supervisor, beat, signal_to, worker
+from tests.chaos.members import CLOCK, Member, Supervisor, beat, signal_to, worker
 from tests.chaos.proxy import Proxy
 
 # The order of the clocks is production's; forty times as quick.
@@ -39,6 +40,8 @@ QUICK = {
     "SLOTBEAT_ABORT_GRACE_S": "0.5",
     "SLOTBEAT_EXIT_GRACE_S": "3",
     "SLOTBEAT_SHUTDOWN_GRACE_S": "1",
+    # Above the longest wait of Celery for a broker that has been away.
+    "SLOTBEAT_LOOP_SILENT_S": "8",
     # Failing is what some of these schedules are for.
     "SLOTBEAT_FAILURE_STREAK_LIMIT": "1000",
     "SLOTBEAT_BREACH_STREAK_LIMIT": "1000",
@@ -67,6 +70,7 @@ class World:
     admission: Admission
     installation: UUID
     witness: Path
+    clock: Path
     caps: Caps = field(default_factory=Caps)
     frozen: list[Frozen] = field(default_factory=list)
     schedules: dict[UUID, str] = field(default_factory=dict)
@@ -119,6 +123,11 @@ class World:
             signal_to(pid, SIGSTOP)
         return self.later(seconds, lambda: [signal_to(pid, SIGCONT) for pid in reversed(pids)])
 
+    def revive(self, server: Server) -> None:
+        """Starts a server that has ended meanwhile."""
+        if not server.running:
+            server.start()
+
     def set_cap(self, key: str, cap: int | None) -> None:
         """Notes from when to when which cap may have been in force, whatever becomes of the deed."""
         self.caps.may_be(key, cap)
@@ -153,7 +162,8 @@ def a_world(folder: Path) -> Iterator[World]:
         database = Database(servers.database_url, application="chaos")
         admission = Admission(database, addresses(), read(), app)
         made = processes.installation(database.connection())
-        world = World(servers, wires, _members(folder), database, admission, made, folder / "witness")
+        world = World(servers, wires, _members(folder), database, admission, made, folder / "witness", folder / CLOCK)
+        world.clock.write_text("0")
         world.witness.touch(mode=0o666)
         try:
             yield world
