@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,7 @@ class World:
     workspaces: list[UUID] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     _timers: list[threading.Timer] = field(default_factory=list)
+    _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "starter"))
 
     # Parts -----------------------------------------------------------------------------------------
 
@@ -124,9 +126,12 @@ class World:
         return self.later(seconds, lambda: [signal_to(pid, SIGCONT) for pid in reversed(pids)])
 
     def revive(self, server: Server) -> None:
-        """Starts a server that has ended meanwhile."""
+        """Starts a server that has ended meanwhile.
+
+        By a thread that stays: a server ends with the thread that started it.
+        """
         if not server.running:
-            server.start()
+            self._starter.submit(server.start).result()
 
     def set_cap(self, key: str, cap: int | None) -> None:
         """Notes from when to when which cap may have been in force, whatever becomes of the deed."""
@@ -136,6 +141,9 @@ class World:
         else:
             self.admission.set_cap(key, cap, "chaos")
         self.caps.is_now(key, cap)
+
+    def close(self) -> None:
+        self._starter.shutdown()
 
     def calm(self) -> None:
         """Waits for the ends of all faults that last."""
@@ -170,6 +178,7 @@ def a_world(folder: Path) -> Iterator[World]:
         finally:
             for wire in wires.values():
                 wire.close()
+            world.close()
             admission.gate.redis.close()
             app.close()
             database.close()
