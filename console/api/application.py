@@ -22,6 +22,7 @@ from console.api import (
     health,
     schedules,
     slots,
+    why,
     workspaces,
 )
 from console.api import settings as settings_api
@@ -71,6 +72,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
         slots,
         fleet,
         forecast,
+        why,
         settings_api,
         health,
         docs,

@@ -29,7 +29,7 @@ _PLANNED_TOO = ("start_deadline_s", "jitter_s", "start_at", "end_at", "remaining
 def forecast(database: Database, hours: int, most_starts: int) -> Forecast:
     """The coming hours of all schedules."""
     with one_moment(database) as connection:
-        given = _world(connection, hours)
+        given = world_for(connection, hours)
     return told(replay(given, hours), most_starts)
 
 
@@ -39,7 +39,7 @@ def of_edit(database: Database, schedule: UUID, changes: Mapping[str, Any], hour
         known = schedules.get(connection, schedule)
         if known is None or known.status == "archived":
             raise not_found("schedule", schedule)
-        given = _world(connection, hours)
+        given = world_for(connection, hours)
         default_s = _default_run_s(connection)
     values = {**{it: getattr(known, it) for it in WRITABLE}, **changes}
     same = next((it for it in given.schedules if it.id == schedule), None)
@@ -51,7 +51,7 @@ def of_edit(database: Database, schedule: UUID, changes: Mapping[str, Any], hour
 def of_new(database: Database, values: Mapping[str, Any], lasts_s: int | None, hours: int) -> Preview:
     """What a schedule of these values would change; `lasts_s` is how long a firing of it is expected to run."""
     with one_moment(database) as connection:
-        given = _world(connection, hours)
+        given = world_for(connection, hours)
         default_s = _default_run_s(connection)
     added = _planned(uuid7(), values, given.now, default_s)
     _need_place(given, added)
@@ -64,7 +64,8 @@ def _need_place(given: World, it: Planned) -> None:
         raise invalid(Wrong("workspace_id", "workspace_unknown", told))
 
 
-def _world(connection: Postgres, hours: int) -> World:
+def world_for(connection: Postgres, hours: int) -> World:
+    """Everything as it is now, for a forecast of so many hours."""
     known = read(table=settings.load(connection))
     return world(connection, hours, known.max_run_seconds, known.lease_seconds)
 

@@ -1,0 +1,105 @@
+"""What happened and why, from rows only: of a firing, and of a schedule at a moment, past or to come (OBS-3)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from uuid import UUID
+
+from console.deeds.forecasting import world_for
+from console.problems import not_found
+from shared.rules.forecast.behind import Behind
+from shared.rules.forecast.replay import MS, replay
+from shared.rules.why.firing import Fired, why_firing
+from shared.rules.why.schedule import Row, occurrence_from, paused_now, why_not
+from shared.rules.why.told import Step, Why, clock, names, span
+from shared.rules.why.waiting import Around
+from shared.store import limits, story
+from shared.store.connection import Database, Postgres
+from shared.store.overview import one_moment
+
+_MINUTE = timedelta(minutes=1)
+_FARTHEST = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a moment; `firing_id` where a firing is of it."""
+
+    at: datetime
+    firing_id: UUID | None
+    why: Why
+
+
+def of_firing(database: Database, firing: UUID) -> Answer:
+    """The whole story of a firing."""
+    with one_moment(database) as connection:
+        found = story.firing(connection, firing)
+        if found is None:
+            raise not_found("firing", firing)
+        return Answer(found.nominal_at, firing, _story(connection, found))
+
+
+def of_schedule(database: Database, schedule: UUID, at: datetime | None) -> Answer:
+    """What a schedule did at a moment, or will do; without one, what it last did or does now."""
+    with one_moment(database) as connection:
+        row = story.schedule(connection, schedule)
+        if row is None:
+            raise not_found("schedule", schedule)
+        at = row.now if at is None else at
+        if at > row.now:
+            return Answer(at, None, _to_come(connection, row, at))
+        return _past(connection, row, at)
+
+
+def _past(connection: Postgres, row: Row, at: datetime) -> Answer:
+    minute = at.replace(second=0, microsecond=0)
+    fired = story.firing_of(connection, row.id, minute, minute + _MINUTE)
+    if fired is None:
+        return Answer(at, None, why_not(row, minute, story.then(connection, row.id, minute, minute + _MINUTE)))
+    found = story.firing(connection, fired)
+    assert found is not None
+    return Answer(at, fired, _story(connection, found))
+
+
+def _story(connection: Postgres, found: Fired) -> Why:
+    until = found.finished_at or found.now
+    around = Around(
+        story.holds(connection, found.id, found.queued_at, until),
+        limits.caps(connection),
+        story.tripped(connection, found.id, found.queued_at, until),
+    )
+    return why_firing(found, story.tries(connection, found.id), story.deeds(connection, found.id), around)
+
+
+def _to_come(connection: Postgres, row: Row, at: datetime) -> Why:
+    never = paused_now(row, at)
+    if never is not None:
+        return never
+    nominal = occurrence_from(row, at)
+    if nominal is None:
+        return _say("not_due", f"{row.name} is not due any more then", at)
+    if nominal - row.now > _FARTHEST:
+        return _say("to_come", f"{row.name} is due at {clock(nominal)}, farther than a forecast looks", at)
+    return _expected(connection, row, nominal)
+
+
+def _expected(connection: Postgres, row: Row, nominal: datetime) -> Why:
+    hours = ceil((nominal - row.now) / timedelta(hours=1)) + 2
+    seen = replay(world_for(connection, hours), hours)
+    behind = Behind(seen)
+    run = next((it for it in seen.runs if it.schedule == row.id and it.nominal_at == nominal), None)
+    if run is None:
+        words = f"{row.name} is due at {clock(nominal)} and is expected to be skipped: one of it will still be at work"
+        return _say("expected_skip" if nominal < seen.until else "to_come", words, nominal)
+    if run.started is None:
+        return _say(
+            "expected_later", f"{row.name} is due at {clock(nominal)} and waits past {clock(seen.until)}", nominal
+        )
+    starts, wait = seen.world.now + run.started * MS, behind.wait_ms(run)
+    waits = f", after {span(wait * MS)} behind {names(behind.whom(run))}" if wait >= 1000 else ""
+    words = f"{row.name} is due at {clock(nominal)} and is expected to start at {clock(starts)}{waits}"
+    return _say("expected", words, nominal)
+
+
+def _say(code: str, words: str, at: datetime) -> Why:
+    return Why(code, f"{words}.", (Step(at, code, words),))

@@ -1,0 +1,95 @@
+"""OBS-3 over HTTP and on the command line, from real rows."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from tests.console.conftest import Api
+from tests.console.test_api_firings import complete, run
+from tests.console.test_cli import Cli
+
+
+def test_a_firing_that_waited_says_behind_whom_and_so_does_its_schedule(api: Api, tmp_path: Any) -> None:
+    here = api.workspace()
+    first, second = api.fill(here)
+    tokens = {it: run(api, it) for it in (first, second)}
+    schedule = api.schedule(here, "late")["id"]
+    waiting = api.ask("POST", f"/api/schedules/{schedule}/execute?queue=true").json()["firing_id"]
+    api.rows("update attempts set claimed_at = now() - interval '60 s' returning id")
+    api.rows("update firings set queued_at = now() - interval '41 s' where id = %s returning id", waiting)
+    assert api.get(f"/api/firings/{waiting}/why")["code"] == "waits_in_line"
+    complete(api, first, tokens[first])
+    api.app.state.admission.fill()
+    api.app.state.admission.gate.redis.flushdb()
+    complete(api, waiting, run(api, waiting))
+
+    told = api.get(f"/api/firings/{waiting}/why")
+
+    assert [it["code"] for it in told["steps"]] == [
+        "asked_for",
+        "waited_for_slot",
+        "attempt_began",
+        "attempt_completed",
+        "completed",
+    ]
+    wait = told["steps"][1]
+    assert (wait["facts"]["limit"], wait["facts"]["behind"]) == ("fleet", ["ad hoc"])
+    assert 41 <= wait["facts"]["waited_s"] < 100
+    assert told["code"] == "completed_late"
+    [[nominal]] = api.rows("select nominal_at from firings where id = %s", waiting)
+    at = quote(nominal.isoformat())
+    of_schedule = api.get(f"/api/schedules/{schedule}/why?at={at}")
+    assert (of_schedule["firing_id"], of_schedule["words"]) == (waiting, told["words"])
+    cli = Cli({"SLOTBEAT_URL": str(api.client.base_url)}, str(tmp_path))
+    assert "in line, the fleet was full: behind ad hoc" in cli("why", waiting).stdout
+    assert cli.json("why", "late", "--at", nominal.isoformat())["firing_id"] == waiting
+
+
+def test_a_schedule_at_a_moment_says_skips_pauses_and_that_it_was_not_there(api: Api, tmp_path: Any) -> None:
+    schedule = api.schedule(api.workspace(), "nightly", cron="0 3 * * *")["id"]
+    day = "2026-03-27T03:00:00+00:00"
+    assert api.get(f"/api/schedules/{schedule}/why?at={quote(day)}")["code"] == "not_there_yet"
+    api.rows("update schedules set created_at = '2026-01-01' where id = %s returning id", schedule)
+    api.rows(
+        """
+        insert into skips (id, schedule_id, first_at, last_at, count, reason)
+        values (gen_random_uuid(), %s, %s, %s, 1, 'overlap') returning id
+        """,
+        schedule,
+        day,
+        day,
+    )
+    api.ask("POST", f"/api/schedules/{schedule}/pause", json={"note": "too loud"})
+    api.rows("update activity_logs set at = '2026-04-01' where type = 'schedule_paused' returning id")
+
+    def code(at: str) -> str:
+        return api.get(f"/api/schedules/{schedule}/why?at={quote(at)}")["code"]
+
+    assert code(day) == "skipped_overlap"
+    assert code("2026-03-27T04:00:00+00:00") == "not_due"
+    assert code("2026-03-28T03:00:00+00:00") == "unrecorded"
+    assert code("2026-05-01T00:00:00+00:00") == "paused"
+    assert code("2999-01-01T00:00:00+00:00") == "paused"
+    cli = Cli({"SLOTBEAT_URL": str(api.client.base_url)}, str(tmp_path))
+    assert "too loud" in cli("why", "nightly", "--at", "2026-05-01T00:00:00Z").stdout
+    cli("why", "nightly", "--at", "yesterday", exits=2)
+    cli("why", "01890000-0000-7000-8000-000000000000", exits=3)
+    assert api.ask("GET", f"/api/schedules/{schedule}/why?at=2026-05-01").status_code == 422
+    assert api.ask("GET", "/api/firings/01890000-0000-7000-8000-000000000000/why").status_code == 404
+
+
+def test_a_moment_to_come_is_answered_by_the_forecast(api: Api) -> None:
+    here = api.workspace()
+    [[now]] = api.rows("select now()")
+    due: datetime = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+    first = api.schedule(here, "first", cron=f"0 {due.hour} * * *", priority=0)["id"]
+    second = api.schedule(here, "second", cron=f"0 {due.hour} * * *")["id"]
+    api.ask("PUT", "/api/limits/fleet", json={"cap": 1})
+    api.rows("update schedules set avg_duration_ms = 600000 where id = %s returning id", first)
+
+    told = api.get(f"/api/schedules/{second}/why?at={quote(due.isoformat())}")
+    far = api.get(f"/api/schedules/{second}/why?at=2998-01-01T00:00:00Z")
+
+    assert told["code"] == "expected"
+    assert "after 10 min behind first" in told["words"]
+    assert far["code"] == "to_come"
