@@ -127,15 +127,16 @@ def replan(old: Timing, new: Timing, standing: Standing, now: datetime) -> Plan:
 
 
 def passed_by(timing: Timing, standing: Standing, now: datetime) -> tuple[SkipRange, ...]:
-    """The occurrences up to `now` that nobody decided; none where they cannot be computed."""
+    """The occurrences up to `now` that nobody decided; where they cannot be computed, the one that was due."""
     if standing.next_run_at is None:
         return ()
+    nominal = standing.next_run_at - jitter(timing.id, timing.jitter_s)
     try:
         cron = None if timing.cron is None else parse_cron(timing.cron)
         facts = replace(_facts(timing, cron, now), next_run_at=standing.next_run_at)
         return passed(facts, now, standing.reason)
     except RefusedValueError:
-        return ()
+        return (SkipRange(nominal, nominal, 1, standing.reason),) if nominal <= now else ()
 
 
 def refuse_past_start(start_at: datetime | None, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The product's promise as SQL: each query answers the rows that break it, so in a sound database none."""
+"""The product's promise as queries: each answers the rows that break it, so in a sound database none."""
 
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from shared.store.accounting import unaccounted
 from shared.store.connection import Postgres
 
 
@@ -110,6 +111,7 @@ _METRICS_ARE_OF_ENDED = """
      where f.status not in ('completed', 'failed', 'cancelled')
 """
 
+UNACCOUNTED = "an occurrence was neither fired nor skipped"
 QUERIES: dict[str, tuple[int, LiteralString]] = {
     "a running firing lacks a slot": (2, _RUNNING_HAS_ITS_SLOTS),
     "a slot is held by what does not run": (2, _SLOT_HAS_ITS_RUNNING),
@@ -138,11 +140,13 @@ def broken(connection: Postgres, most: int = 20) -> list[Broken]:
     """
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read read only")
-        return [
+        found = [
             Broken(name, invariant, row)
             for name, (invariant, query) in QUERIES.items()
             for row in connection.execute(query).fetchmany(most)
         ]
+        lost = unaccounted(connection, most)
+    return found + [Broken(UNACCOUNTED, 3, (it.schedule_id, it.name, it.first_at, it.missing)) for it in lost]
 
 
 @dataclass(frozen=True)
