@@ -65,6 +65,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
     answers.install(app)
     resources = (
         workspaces,
+        timing,
         schedules,
         crowding,
         events,

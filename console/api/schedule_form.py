@@ -101,6 +101,24 @@ class ScheduleForm(SchedulePatch):
         }
 
 
+class PreviewForm(SchedulePatch):
+    """A schedule that is not saved: all of it, or only what decides when it runs."""
+
+    kind: Kind = "scheduled"
+    timezone: Zone = "UTC"
+    overlap: Overlap = "skip"
+    missed: Missed = "latest"
+    jitter_s: Seconds = 0
+
+
+class BackfillForm(Body):
+    """Which span of the past, ends included; with `dry_run` nothing is fired."""
+
+    start: Instant
+    end: Instant
+    dry_run: Flag = False
+
+
 class PauseForm(Body):
     """Why a schedule pauses, until when, and whether what waits of it is cancelled."""
 

@@ -10,7 +10,10 @@ _COMMANDS = {
     "up": ("console.cli.local:up", "Run the whole stack on this machine, until Ctrl-C."),
     "down": ("console.cli.local:down", "Stop the stack that runs in a folder."),
     "demo": ("console.cli.local:demo", "Load the demo fleet."),
-    "schedule": ("console.cli.schedules:schedule", "List, show, add, edit, pause, resume, delete, run schedules."),
+    "schedule": (
+        "console.cli.schedules:schedule",
+        "List, show, add, edit, pause, resume, delete, run, preview, backfill schedules.",
+    ),
     "firing": ("console.cli.firings:firing", "List, show, follow, cancel and repeat firings."),
     "workspace": ("console.cli.workspaces:workspace", "List, add, edit and remove workspaces."),
     "slots": ("console.cli.slots:slots", "Show who holds slots, and who waits."),

@@ -1,10 +1,10 @@
-"""`slotbeat schedule`: list, show, add, edit, pause, resume, delete, run."""
+"""`slotbeat schedule`: list, show, add, edit, pause, resume, delete, run, and the group that `timing` adds to."""
 
 from typing import Any
 
 import click
 
-from console.cli import found, show
+from console.cli import found, show, timing
 from console.cli.advice import advice
 from console.cli.failures import FAILED, Failure
 from console.cli.following import follow
@@ -155,6 +155,10 @@ def run_schedule(context: click.Context, called: str, force: bool, queue: bool, 
     if ended["status"] != "completed":
         why = ended["failure_reason"] or ended["status"]
         raise Failure(f"Firing {told['firing_id']} {ended['status']}: {why} {ended['error'] or ''}".strip(), FAILED)
+
+
+schedule.add_command(timing.preview)
+schedule.add_command(timing.backfill)
 
 
 def _saved(told: dict[str, Any], as_json: bool) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from psycopg.errors import UniqueViolation
 from uuid_utils.compat import uuid7
@@ -11,7 +13,8 @@ from uuid_utils.compat import uuid7
 from console.deeds.gate import tell
 from console.problems import Problem, Wrong, invalid, not_found, refused
 from shared.admission import Admission
-from shared.rules.cron_notes import Note
+from shared.rules.cron import parse_cron
+from shared.rules.cron_notes import Note, saturation
 from shared.rules.planning import Plan, Standing, Timing, check, plan, refuse_past_start, replan
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import clean_json
@@ -42,7 +45,8 @@ def create(database: Database, values: Mapping[str, Any], actor: str) -> Saved:
             schedules.add(connection, made, _planned(values, planned), planned.next_run_at)
             body = {"schedule_id": str(made), "name": values["name"]}
             _log(connection, "schedule_created", actor, values["workspace_id"], made, body)
-            return Saved(_get(connection, made), planned.notes)
+            saved = _get(connection, made)
+            return Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)))
     except UniqueViolation:
         raise _name_taken(database, values) from None
 
@@ -80,7 +84,18 @@ def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], acto
     assert isinstance(changes, dict)
     _write(connection, schedule_edits.Edit(known.id, after, changes, actor), planned)
     _log(connection, "schedule_edited", actor, after["workspace_id"], known.id, {"changed": sorted(changed)})
-    return Saved(_get(connection, known.id), planned.notes if planned else ())
+    saved = _get(connection, known.id)
+    return Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)) if planned else ())
+
+
+def _saturation(saved: Schedule, now: datetime) -> tuple[Note, ...]:
+    """A note where a firing outlasts the time to the next one, as far as is known: by experience, or by its lease."""
+    if saved.cron is None:
+        return ()
+    lasts = timedelta(seconds=saved.max_run_seconds) if saved.max_run_seconds else None
+    if saved.avg_duration_ms is not None:
+        lasts = timedelta(milliseconds=saved.avg_duration_ms)
+    return saturation(parse_cron(saved.cron), ZoneInfo(saved.timezone), now, lasts, saved.overlap)
 
 
 def _write(connection: Postgres, edit: schedule_edits.Edit, planned: Plan | None) -> None:

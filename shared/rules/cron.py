@@ -87,6 +87,34 @@ def occurrences(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime, limi
     return list(islice(_each(cron, zone, _minute_from(start), _minute_at(end)), limit))
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change of the zone's clock that an expression meets, and when it runs for it.
+
+    In place of a time that does not exist, or (`twice`) at the first of two that read the same.
+    """
+
+    at: datetime
+    twice: bool
+
+
+def clock_changes(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> list[Changed]:
+    """The changes of the zone's clock from start to end that move an occurrence, or that would run it twice."""
+    found: list[Changed] = []
+    minute, last = span_at(zone, _minute_from(start)).end, _minute_at(end)
+    while minute <= last:
+        span = span_at(zone, minute)
+        begins = span.start + span.offset
+        if _runs_after_gap(cron, span):
+            found.append(Changed(_moment(span.start), twice=False))
+        elif not cron.in_both_hours and wall.count(cron.pattern, begins, span.fresh):
+            first = wall.first_from(cron.pattern, begins) or begins
+            before = span_at(zone, span.start - 1)
+            found.append(Changed(_moment(first - before.offset), twice=True))
+        minute = span.end
+    return found
+
+
 def _each(cron: Cron, zone: ZoneInfo, minute: int, last: int) -> Iterator[datetime]:
     while (found := _next(cron, zone, minute)) is not None and found <= last:
         yield _moment(found)

@@ -16,7 +16,8 @@ LOCK_DUE = """
     select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
            s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
            w.native_scheduler as native, w.status as workspace_status,
-           (select count(*) from firings f where f.schedule_id = s.id and f.status = 'queued')::int as queued,
+           (select count(*) from firings f
+             where f.schedule_id = s.id and f.status = 'queued' and f.source <> 'backfill')::int as queued,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
            p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at, now() as now
       from schedules s join workspaces w on w.id = s.workspace_id left join fleet_pause p on true

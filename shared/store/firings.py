@@ -34,10 +34,18 @@ class New:
     nominal_at: datetime
 
 
-def add_due(connection: Postgres, made: Sequence[New], *, max_turns: int | None, max_run_seconds: int) -> list[InLine]:
+def add_due(
+    connection: Postgres,
+    made: Sequence[New],
+    *,
+    max_turns: int | None,
+    max_run_seconds: int,
+    source: str | None = None,
+) -> list[InLine]:
     """Makes firings of occurrences, in one statement; an occurrence that has one already makes none.
 
     Prompt, target and the rest are copied as they are now; the arguments are the defaults of the settings.
+    Without a `source` it is that of the schedule's kind.
     """
     with connection.cursor(row_factory=class_row(InLine)) as cursor:
         return cursor.execute(
@@ -46,7 +54,8 @@ def add_due(connection: Postgres, made: Sequence[New], *, max_turns: int | None,
                                  priority, lane, max_turns, max_run_seconds, max_attempts, retry_backoff_s,
                                  success_check, schedule_revision)
             select due.id, s.id, s.workspace_id,
-                   case s.kind when 'heartbeat' then 'heartbeat' else 'scheduled' end, due.nominal_at,
+                   coalesce(%(source)s, case s.kind when 'heartbeat' then 'heartbeat' else 'scheduled' end),
+                   due.nominal_at,
                    s.fired_count + row_number() over (partition by s.id order by due.nominal_at),
                    s.name, s.prompt, s.target, s.priority, s.lane, coalesce(s.max_turns, %(max_turns)s),
                    coalesce(s.max_run_seconds, %(max_run_seconds)s), s.max_attempts, s.retry_backoff_s,
@@ -64,6 +73,7 @@ def add_due(connection: Postgres, made: Sequence[New], *, max_turns: int | None,
                 "nominals": [it.nominal_at for it in made],
                 "max_turns": max_turns,
                 "max_run_seconds": max_run_seconds,
+                "source": source,
             },
         ).fetchall()
 
@@ -157,11 +167,16 @@ def startable_of(connection: Postgres, schedules: Sequence[UUID]) -> list[InLine
 
 
 def unfinished(connection: Postgres, schedules: Sequence[UUID]) -> list[UUID]:
-    """Firings of some schedules that wait or run."""
+    """Firings of some schedules that wait or run; what waits of a backfill is none of the present's business."""
     if not schedules:
         return []
     rows = connection.execute(
-        "select id from firings where schedule_id = any(%s) and status in ('queued', 'running') order by id",
+        """
+        select id from firings
+         where schedule_id = any(%s)
+           and (status = 'running' or (status = 'queued' and source <> 'backfill'))
+         order by id
+        """,
         [list(schedules)],
     ).fetchall()
     return [row[0] for row in rows]

@@ -87,6 +87,8 @@ def set_cap(connection: Postgres, key: str, cap: int, by: str) -> bool:
     """
     shut_admission(connection)
     if key == FLEET and (changed := _keep_for_resume(connection, cap)) is not None:
+        if changed:
+            connection.execute("update limits set updated_by = %s where key = 'fleet'", [by])
         return changed
     before = connection.execute("select cap from limits where key = %s", [key]).fetchone()
     if before == (cap,):

@@ -1,0 +1,60 @@
+"""When a schedule would run, before it is saved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from uuid_utils.compat import uuid7
+
+from console.problems import refused
+from shared.rules.cron import next_after, parse_cron
+from shared.rules.cron_notes import Note, saturation
+from shared.rules.cron_words import describe
+from shared.rules.planning import Plan, Timing, plan, refuse_past_start
+from shared.rules.refused import RefusedValueError
+from shared.store import schedules
+from shared.store.connection import Database
+
+NEXT = 5
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """In words, the next occurrences at their nominal times, and what its owner should hear."""
+
+    words: str
+    occurrences: tuple[datetime, ...]
+    warnings: tuple[Note, ...]
+
+
+def preview(database: Database, values: Mapping[str, Any]) -> Preview:
+    """The next five occurrences; a Problem for what could not be saved."""
+    now = schedules.now(database.connection())
+    timing = Timing(id=uuid7(), **{it: values[it] for it in Timing.__slots__ if it != "id"})
+    try:
+        refuse_past_start(timing.start_at, now)
+        planned = plan(timing, now)
+    except RefusedValueError as error:
+        raise refused(error) from error
+    if planned.cron is None:
+        return Preview("once", (planned.next_run_at,), planned.notes)
+    zone, lasts = ZoneInfo(planned.timezone), values.get("max_run_seconds")
+    known = None if lasts is None else timedelta(seconds=lasts)
+    notes = planned.notes + saturation(parse_cron(planned.cron), zone, now, known, timing.overlap)
+    words = f"{describe(parse_cron(planned.cron))} ({planned.timezone})"
+    return Preview(words, tuple(_next(timing, planned, now)), notes)
+
+
+def _next(timing: Timing, planned: Plan, now: datetime) -> list[datetime]:
+    cron, zone = parse_cron(planned.cron or ""), ZoneInfo(planned.timezone)
+    at = max(now, timing.start_at - _INSTANT) if timing.start_at else now
+    found: list[datetime] = []
+    while len(found) < min(NEXT, timing.remaining_runs or NEXT):
+        at = next_after(cron, zone, at)
+        if timing.end_at is not None and at > timing.end_at:
+            break
+        found.append(at)
+    return found
