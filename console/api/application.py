@@ -22,6 +22,7 @@ from console.api import (
     health,
     schedules,
     slots,
+    timing,
     why,
     workspaces,
 )
