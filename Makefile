@@ -28,7 +28,7 @@ test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for 
 chaos: setup ## faults at random under load (CHAOS_SECONDS, default 600; CHAOS_SEED for the same plan again)
 	@exec $(BIN)/python -m tests.chaos
 
-chaos-controls: setup ## copies broken on purpose, which the chaos run must turn red (seven minutes)
+chaos-controls: setup ## copies broken on purpose, which the chaos run must turn red (fifteen minutes)
 	@exec $(BIN)/python -m tests.chaos.controls
 
 bench: setup ## ours beside peers and limits (BENCH="claim upkeep" for some); writes bench/results/latest.json

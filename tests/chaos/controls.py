@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.chaos.members import ROOT
 
 COPIED = ("beat", "console", "shared", "workers", "tests", "pyproject.toml")
-SECONDS = 25
+SECONDS = 40
 SEED = 20
 
 

@@ -141,15 +141,19 @@ def reruns(world: World, dice: Random) -> None:
 
 
 @fault
-def schedule_broken(world: World, dice: Random) -> float:
-    """A row that nobody can read, written behind everybody's back and due at once; then repaired."""
+def schedule_broken(world: World, dice: Random) -> float | None:
+    """A row that nobody can read, written behind everybody's back and due at once; then repaired.
+
+    Not one that is due already: its moment would be lost by this very deed.
+    """
     chosen = a_schedule(world, dice)
-    world.write(
-        "update schedules set cron = %s, next_run_at = now(), revision = revision + 1 where id = %s",
+    written = world.write(
+        "update schedules set cron = %s, next_run_at = now(), revision = revision + 1"
+        " where id = %s and next_run_at > now()",
         dice.choice(["0 0 31 2 *", "nonsense", "* * * * * *", ""]),
         chosen,
     )
-    return world.later(2.5, lambda: repair(world, chosen))
+    return world.later(2.5, lambda: repair(world, chosen)) if written else None
 
 
 def repair(world: World, schedule: UUID) -> None:
