@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from shared.admission import Admission
 from shared.events import event, trouble
+from shared.rules.budgets import is_used_up
 from shared.rules.cron import parse_cron
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
@@ -16,7 +17,7 @@ from shared.rules.missed import ScheduleFacts, due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
 from shared.rules.reasons import Reason, SkipReason
 from shared.settings import Settings
-from shared.store import activity, alerts, due, firings
+from shared.store import activity, alerts, budgets, due, firings
 from shared.store.attempts import request_abort
 from shared.store.connection import Postgres
 from shared.store.schedules import Schedule
@@ -53,7 +54,7 @@ def tick(admission: Admission, settings: Settings) -> Ticked:
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
             return Ticked(0, 0, more=False)
-        decided = decide(locked)
+        decided = decide(locked, _used_up(connection, locked))
         in_line = _write(connection, decided, settings)
         cancelled, aborting = _replace(connection, decided)
     if cancelled:
@@ -70,24 +71,30 @@ def tick(admission: Admission, settings: Settings) -> Ticked:
     return Ticked(len(locked), len(in_line), more=len(locked) == settings.tick_batch)
 
 
-def decide(locked: list[due.DueSchedule]) -> Decided:
+def _used_up(connection: Postgres, locked: list[due.DueSchedule]) -> frozenset[str]:
+    """The keys of budgets that have nothing left, of all that these schedules are under."""
+    found = budgets.shared_and_of(connection, [it.id for it in locked if it.has_budget])
+    return frozenset(it.key for it in found if is_used_up(it.measures()))
+
+
+def decide(locked: list[due.DueSchedule], used_up: frozenset[str] = frozenset()) -> Decided:
     """What becomes of each due schedule; one that cannot be decided stops nobody else."""
     decided = Decided()
     for schedule in locked:
         try:
-            _decide_one(schedule, decided)
+            _decide_one(schedule, decided, used_up)
         except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
             decided.broken.append((schedule, error))
     return decided
 
 
-def _decide_one(schedule: due.DueSchedule, decided: Decided) -> None:
+def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[str]) -> None:
     found = due_now(_facts(schedule), schedule.now)
     skips = [due.NewSkip.of(schedule.id, it) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
         skips.append(due.NewSkip(schedule.id, held[0], held[-1], len(held), SkipReason.PAUSED, "the fleet was paused"))
-    refusal = _refusal(schedule)
+    refusal = _refusal(schedule, used_up)
     if refusal is None and fire:
         refusal = _overlap(schedule, decided)
     if refusal is not None and fire:
@@ -118,10 +125,13 @@ def _facts(schedule: due.DueSchedule) -> ScheduleFacts:
     )
 
 
-def _refusal(schedule: due.DueSchedule) -> SkipReason | None:
+def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason | None:
     if schedule.native:
         return SkipReason.NATIVE
-    return SkipReason.WORKSPACE if schedule.workspace_status == "removed" else None
+    if schedule.workspace_status == "removed":
+        return SkipReason.WORKSPACE
+    under = {"fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}"}
+    return SkipReason.BUDGET if under & used_up else None
 
 
 def _overlap(schedule: due.DueSchedule, decided: Decided) -> SkipReason | None:

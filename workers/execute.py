@@ -12,15 +12,16 @@ from redis.exceptions import RedisError
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
 from shared.rules.reasons import Reason
-from shared.store import attempts, firing_events
-from workers.adapters.events import Event
+from shared.store import attempts, firing_events, progress
+from workers import spending
+from workers.adapters.events import Event, Usage
 from workers.check import Case, checked
 from workers.outcome import NOT_STARTED, Outcome
 from workers.preflight import preflight
 from workers.settle import Settled, settle
 from workers.station import Station
 from workers.targets import execute as execute_target
-from workers.targets.terms import Terms
+from workers.targets.terms import Allowance, Terms
 
 # How often what needs Postgres is tried again while it is away.
 _TRY_AGAIN_S = 0.25
@@ -45,6 +46,7 @@ def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
     outcome = check(station, attempt, outcome)
     settled = settle_surely(station, attempt, outcome)
     release(station, attempt)
+    spending.tell(station.database, attempt)
     pass_on(station, attempt, settled)
     return settled.status or settled.answer
 
@@ -141,6 +143,7 @@ def run(station: Station, claimed: Claimed) -> Outcome:
         about={"firing": str(attempt.firing_id), "request": str(attempt.request_id)},
         keeper=station.worker.keeper,
         max_turns=attempt.max_turns,
+        allowance=Allowance(attempt.may_turns, attempt.may_tokens, attempt.may_micros),
         allowed=settings.allowed,
     )
     try:
@@ -172,22 +175,30 @@ class Record:
         self._station, self._attempt = station, attempt
         self._waiting: list[tuple[int, str, dict[str, Any]]] = []
         self._seq = self._turns = 0
+        self._used = Usage()
+        self._remote_ref: str | None = None
 
     def __call__(self, events: list[Event]) -> None:
         """Writes a batch, in order, with what could not be written before."""
         for it in events:
             self._seq += 1
             self._turns += it.turns
+            self._used = self._used.plus(it.usage)
+            self._remote_ref = it.remote_ref or self._remote_ref
             self._waiting.append((self._seq, it.kind, it.data))
         del self._waiting[: -firing_events.KEEP]
         try:
             connection = self._station.database.connection()
             firing_events.add(connection, self._attempt.firing_id, self._attempt.token, self._waiting)
-            attempts.count_turns(connection, self._attempt.token, self._turns)
+            progress.tell(connection, self._attempt.token, self._so_far())
         except psycopg.OperationalError as error:
             trouble("events.kept_back", error, firing=self._attempt.firing_id, waiting=len(self._waiting))
         else:
             self._waiting.clear()
+
+    def _so_far(self) -> progress.Progress:
+        used = self._used
+        return progress.Progress(self._turns, used.input_tokens, used.output_tokens, used.cost_micros, self._remote_ref)
 
 
 def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> None:

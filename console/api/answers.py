@@ -19,6 +19,8 @@ from shared.rules.refused import RefusedValueError
 from shared.rules.text import one_line
 from shared.store.schedules import WRITABLE
 
+# Which of a target's alternatives was read is no part of a field's name.
+_ALTERNATIVES = frozenset({"command", "http", "a2a", "python", "celery", "text", "secret", "[key]"})
 _SHOWN_CHARACTERS = 60
 _PLACES = {"body", "query", "path", "header"}
 
@@ -111,7 +113,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _wrong(told: Any) -> Wrong:
-    place = [str(it) for it in told["loc"]]
+    place = [str(it) for it in told["loc"] if str(it) not in _ALTERNATIVES or "target" not in told["loc"]]
     if place == ["body"] and told["type"] == "missing":
         return Wrong("", "body_missing", "")
     field = one_line(".".join(place[1:] if place[0] in _PLACES else place), _SHOWN_CHARACTERS)

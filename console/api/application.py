@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from console.api import (
     answers,
+    budgets,
     crowding,
     docs,
     events,
@@ -72,6 +73,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
         events,
         firings,
         slots,
+        budgets,
         fleet,
         forecast,
         why,

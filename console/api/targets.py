@@ -2,16 +2,21 @@
 
 import re
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from console.api.fields import Body
-from shared.rules.text import clean
+from console.api.fields import Body, SomeSeconds, by_rule
+from shared.rules.addresses import checked_url
+from shared.rules.allowed import check_callable, check_command
+from shared.rules.text import clean, clean_json
+from shared.settings import read
 
 # Linux takes no longer argument, nor a longer variable.
 _LONGEST_ARGUMENT = 128 * 1024 - 1
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,200}")
+_HEADERS_OF_OURS = ("host", "content-length", "transfer-encoding", "connection", "idempotency-key")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -41,8 +46,65 @@ def _variable(value: str) -> str:
     return value
 
 
+def _open_url(value: str) -> str:
+    return checked_url(value, read().allowed.networks)
+
+
+def _bounded_json(value: Any) -> Any:
+    if clean_json(value) != value:
+        raise PydanticCustomError("json", "takes JSON of at most 32 levels, without NUL, NaN and lone surrogates")
+    return value
+
+
 Argument = Annotated[str, AfterValidator(_argument)]
 Argv = Annotated[list[Argument], Field(min_length=1, max_length=1000), AfterValidator(_program)]
+
+
+class Secret(Body):
+    """A value that only workers know, by the name of their variable; it is in no row, log or page."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Annotated[str, AfterValidator(_variable), Field(alias="$env", max_length=200)]
+
+
+def _which(value: Any) -> str:
+    return "secret" if isinstance(value, dict | Secret) else "text"
+
+
+# Told apart before they are read, so that what is wrong is said of one of them.
+Value = Annotated[Annotated[Argument, Tag("text")] | Annotated[Secret, Tag("secret")], Discriminator(_which)]
+Env = Annotated[dict[Annotated[str, AfterValidator(_variable)], Value], Field(max_length=1000)]
+Folder = Annotated[Argument, Field(max_length=4000), AfterValidator(_folder)]
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise PydanticCustomError("header", "a header's name has letters, digits and - only")
+    if value.lower() in _HEADERS_OF_OURS or value.lower().startswith("slotbeat-"):
+        raise PydanticCustomError("header_ours", "this header is written by the worker: leave it out")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise PydanticCustomError("header_value", "a header is one line of plain ASCII")
+    return value
+
+
+Headers = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_header)],
+        Annotated[
+            Annotated[str, Field(max_length=8000), AfterValidator(_header_value), Tag("text")]
+            | Annotated[Secret, Tag("secret")],
+            Discriminator(_which),
+        ],
+    ],
+    Field(max_length=100),
+]
+TargetUrl = Annotated[str, Field(max_length=100_000), AfterValidator(by_rule(_open_url))]
+_Json = Annotated[Any, AfterValidator(_bounded_json)]
 
 
 class Command(Body):
@@ -50,13 +112,75 @@ class Command(Body):
 
     kind: Literal["command"]
     argv: Argv
-    env: dict[Annotated[str, AfterValidator(_variable)], Argument] = Field({}, max_length=1000)
-    cwd: Annotated[Argument, Field(max_length=4000), AfterValidator(_folder)] | None = None
-    adapter: Literal["generic"] = "generic"
+    env: Env = Field({})
+    cwd: Folder | None = None
+    adapter: Literal["generic", "claude-code", "codex"] = "generic"
+
+    @model_validator(mode="after")
+    def _is_allowed(self) -> "Command":
+        by_rule(lambda _: check_command(self.argv, self.env, read().allowed))(None)
+        return self
 
 
-# Further kinds join here, told apart by `kind`.
-Target = Annotated[Command, Field(description="What runs; further kinds are told apart by `kind`.")]
+class Http(Body):
+    """One request, with the prompt in its JSON body; 2xx is success."""
+
+    kind: Literal["http"]
+    url: TargetUrl
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: Headers = Field({})
+    body: Annotated[dict[str, _Json], Field(max_length=1000)] | None = None
+    prompt_field: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    timeout_s: SomeSeconds | None = None
+
+
+class A2a(Body):
+    """An agent that speaks the Agent2Agent protocol, by the address under which its card is found."""
+
+    kind: Literal["a2a"]
+    url: TargetUrl
+    card_path: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z0-9._~/-]+$")] | None = None
+    headers: Headers = Field({})
+
+
+class Python(Body):
+    """A callable: `package.module:function`, or the name of an entry point of the group slotbeat.targets."""
+
+    kind: Literal["python"]
+    callable: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z_][\w-]*([.:][A-Za-z_]\w*)*$")]
+    kwargs: Annotated[dict[str, _Json], Field(max_length=1000)] = Field({})
+    env: Env = Field({})
+    cwd: Folder | None = None
+
+    @model_validator(mode="after")
+    def _is_allowed(self) -> "Python":
+        by_rule(lambda _: check_callable(self.callable, self.env, read().allowed))(None)
+        return self
+
+
+class CeleryTask(Body):
+    """A task of another Celery app, by name and queue; where its broker is, only workers know."""
+
+    kind: Literal["celery"]
+    task: Annotated[str, Field(min_length=1, max_length=500)]
+    queue: Annotated[str, Field(min_length=1, max_length=200)] = "celery"
+    broker_url: Secret
+    result_backend: Secret | None = None
+    args: Annotated[list[_Json], Field(max_length=1000)] = Field([])
+    kwargs: Annotated[dict[str, _Json], Field(max_length=1000)] = Field({})
+    prompt_argument: Annotated[str, Field(max_length=200)] = "prompt"
+
+    @field_validator("args", "kwargs")
+    @classmethod
+    def _no_secrets(cls, value: Any) -> Any:
+        if "$env" in str(value):
+            raise PydanticCustomError(
+                "secret_in_message", "arguments are in the broker and in Flower: no secrets there"
+            )
+        return value
+
+
+Target = Annotated[Command | Http | A2a | Python | CeleryTask, Field(discriminator="kind")]
 
 
 def _pattern(value: str) -> str:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "workspace": ("console.cli.workspaces:workspace", "List, add, edit and remove workspaces."),
     "slots": ("console.cli.slots:slots", "Show who holds slots, and who waits."),
     "limit": ("console.cli.slots:limit", "List, set and remove the caps of fleet, workspaces and lanes."),
+    "budget": ("console.cli.budgets:budget", "List, set and remove the budgets of fleet and workspaces."),
     "pause": ("console.cli.fleet:pause", "Pause the whole fleet: nothing starts, what runs goes on."),
     "resume": ("console.cli.fleet:resume", "Resume the whole fleet from now on."),
     "forecast": ("console.cli.forecast:forecast", "Tell what will fire when, and where it is crowded."),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from console.cli.failures import USAGE, Failure
+from console.cli.target_options import TARGET_OPTIONS, target_of, target_options
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NUMBERS = {
@@ -21,6 +22,9 @@ _NUMBERS = {
     "max-attempts": "Attempts of a firing.",
     "retry-backoff-s": "Wait before another attempt.",
     "daily-turn-budget": "Turns a day, for heartbeats.",
+    "budget-turns": "Turns in any 24 hours.",
+    "budget-tokens": "Tokens in any 24 hours.",
+    "budget-micros": "Millionths of a dollar in any 24 hours.",
     "alert-after-s": "Alert when nothing succeeded for so long.",
 }
 _TEXTS = {
@@ -37,7 +41,6 @@ _CHOICES = {
     "kind": ["scheduled", "heartbeat", "once"],
     "overlap": ["skip", "queue_one", "queue_all", "replace", "allow"],
     "missed": ["latest", "all", "none"],
-    "adapter": ["generic"],
 }
 
 
@@ -47,14 +50,12 @@ def field_options(command: _Command) -> _Command:
         *(click.option(f"--{name}", type=int, help=words) for name, words in _NUMBERS.items()),
         *(click.option(f"--{name}", help=words) for name, words in _TEXTS.items()),
         *(click.option(f"--{name}", type=click.Choice(them)) for name, them in _CHOICES.items()),
-        click.option("--prompt", help="What the payload reads from its standard input."),
+        click.option("--prompt", help="What the target is asked to do; a command reads it from its standard input."),
         click.option("--prompt-file", type=click.Path(dir_okay=False, allow_dash=True), help="The prompt; - is stdin."),
-        click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the command; again for more."),
-        click.option("--cwd", help="The folder the command runs in."),
     ]
     for add in reversed(options):
         command = add(command)
-    return command
+    return target_options(command)
 
 
 def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:
@@ -63,13 +64,9 @@ def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:
     prompt_file = fields.pop("prompt_file", None)
     if prompt_file is not None:
         fields["prompt"] = _read(prompt_file)
-    target = {name: fields.pop(name) for name in ("env", "cwd", "adapter") if name in fields}
-    if "env" in target:
-        target["env"] = dict(map(_pair, target["env"]))
-    if argv:
-        fields["target"] = {"kind": "command", "argv": list(argv), **target}
-    elif target:
-        raise Failure("--env, --cwd and --adapter belong to a command: write it again behind --.", USAGE)
+    target = target_of({name: fields.pop(name) for name in TARGET_OPTIONS if name in fields}, argv)
+    if target is not None:
+        fields["target"] = target
     fields |= _success_check(fields.pop("success_command", None), fields.pop("success_pattern", None))
     if "run_at" in fields and "kind" not in fields:
         fields["kind"] = "once"
@@ -96,10 +93,3 @@ def _read(name: str) -> str:
         return Path(name).read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise Failure(f"{name}: {error.strerror}.", USAGE) from error
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Failure(f"--env {text}: write NAME=VALUE.", USAGE)
-    return name, value

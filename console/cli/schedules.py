@@ -64,16 +64,19 @@ def show_schedule(context: click.Context, called: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--workspace", "-w", required=True, help="Its workspace (id or name).")
 @field_options
-@click.argument("command", nargs=-1, required=True)
+@click.argument("command", nargs=-1)
 @json_option
 @click.pass_context
 def add_schedule(
     context: click.Context, name: str, workspace: str, command: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
     """Add a schedule: slotbeat schedule add NAME -w WORKSPACE --cron '0 3 * * *' -- COMMAND ARGUMENT..."""
+    fields = fields_of(given, command)
+    if "target" not in fields:
+        raise click.UsageError("What shall it run? A command behind --, or --http, --a2a, --python, --celery.", context)
     api = server(context)
     place = found.workspace(api, workspace)["id"]
-    body = {"workspace_id": place, "name": name, **fields_of(given, command)}
+    body = {"workspace_id": place, "name": name, **fields}
     _saved(api.ask("POST", "/api/schedules", body), as_json)
 
 

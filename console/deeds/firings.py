@@ -13,12 +13,13 @@ from console.deeds.schedules import archived
 from console.problems import Problem, Wrong, gate_unavailable, invalid, not_found
 from shared.admission import Admission, Full
 from shared.events import trouble
+from shared.rules.budgets import is_used_up
 from shared.rules.eta import slot_eta_s
 from shared.rules.fitness import ADMITS
 from shared.rules.reasons import Reason
 from shared.rules.states import TERMINAL, State, may_move
 from shared.settings import read
-from shared.store import estimates, firing_detail, firings, schedules, settings, workspaces
+from shared.store import budgets, estimates, firing_detail, firings, schedules, settings, workspaces
 from shared.store.activity import Deed
 from shared.store.connection import Database, Postgres
 from shared.store.schedules import Schedule
@@ -109,6 +110,18 @@ def cancel(admission: Admission, firing: UUID, actor: str) -> Literal["cancelled
     raise Problem(409, "firing_ended", detail, state=after.status)
 
 
+def _need_budget(connection: Postgres, made: firings.ByHand, how: How) -> None:
+    if how.forced or how.queue:
+        return
+    for it in budgets.of_firing(connection, made.schedule_id, made.workspace_id):
+        if is_used_up(it.measures()):
+            detail = (
+                f"The budget {it.key} of the last 24 hours is used up. Raise it, wait in line with ?queue=true"
+                " until spend is a day old, or go past it with ?force=true."
+            )
+            raise Problem(409, "budget_used_up", detail, budget=it.key)
+
+
 def _of_schedule(connection: Postgres, known: Schedule, how: How) -> firings.ByHand:
     defaults = read(table=settings.load(connection))
     made = firings.ByHand(
@@ -137,6 +150,7 @@ def _with_default_turns(made: firings.ByHand, default: int | None) -> firings.By
 
 
 def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str, Any] | None = None) -> UUID:
+    _need_budget(admission.database.connection(), made, how)
     try:
         full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue)
     except AWAY as error:

@@ -34,11 +34,14 @@ class Attempt:
     health_url: str | None
     success_check: dict[str, Any] | None
     workspace_status: str
+    may_turns: int | None
+    may_tokens: int | None
+    may_micros: int | None
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A claim that Postgres refused: `gone`, `held`, `full`, `draining` or `stale`, and the limit if one."""
+    """A claim that Postgres refused: `gone`, `held`, `spent`, `full`, `draining` or `stale`, and the limit if one."""
 
     answer: str
     limit: str | None
@@ -74,7 +77,7 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
                f.schedule_id, s.name, f.title, f.prompt, f.target, f.nominal_at,
                f.max_turns, f.max_run_seconds,
                extract(epoch from c.run_expires_at - now())::float8, w.health_url, f.success_check,
-               w.status
+               w.status, c.may_turns, c.may_tokens, c.may_micros
           from claim_firing(%(firing)s, %(request)s, %(epoch)s, %(worker)s, %(celery_id)s, %(lease)s) c
           left join firings f on f.id = %(firing)s
           left join workspaces w on w.id = f.workspace_id
@@ -148,14 +151,6 @@ def record_exit(
         {"token": token, "exit_code": exit_code, "reason": reason, "result": result},
     )
     return told.rowcount == 1
-
-
-def count_turns(connection: Postgres, token: int, turns: int) -> None:
-    """Writes the turns counted so far, so that a lost worker's are known."""
-    connection.execute(
-        "update attempts set turns = greatest(turns, %(turns)s) where token = %(token)s and ended_at is null",
-        {"token": token, "turns": turns},
-    )
 
 
 def mark_interrupting(connection: Postgres, tokens: Sequence[int]) -> None:

@@ -19,7 +19,8 @@ LOCK_DUE = """
            (select count(*) from firings f
              where f.schedule_id = s.id and f.status = 'queued' and f.source <> 'backfill')::int as queued,
            (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
-           p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at, now() as now
+           p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at,
+           num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 as has_budget, now() as now
       from schedules s join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
      where s.status = 'active' and s.next_run_at is not null and s.due_at <= now()
      order by s.due_at limit %(most)s
@@ -53,6 +54,7 @@ class DueSchedule:
     running: int
     fleet_paused_at: datetime | None
     fleet_resumed_at: datetime | None
+    has_budget: bool
     now: datetime
 
 

@@ -113,8 +113,10 @@ def end_attempt(connection: Postgres, ended: Ended, becomes: Becomes, report: Re
         update attempts
            set ended_at = now(), outcome = %(outcome)s, failure_reason = %(reason)s,
                exit_code = coalesce(exit_code, %(exit_code)s), exited_at = coalesce(exited_at, now()),
-               turns = greatest(turns, coalesce(%(turns)s, 0)), input_tokens = %(input_tokens)s,
-               output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s, peak_rss_mb = %(peak_rss_mb)s,
+               turns = greatest(turns, coalesce(%(turns)s, 0)),
+               input_tokens = coalesce(%(input_tokens)s, input_tokens),
+               output_tokens = coalesce(%(output_tokens)s, output_tokens),
+               cost_micros = coalesce(%(cost_micros)s, cost_micros), peak_rss_mb = %(peak_rss_mb)s,
                remote_ref = coalesce(%(remote_ref)s, remote_ref)
          where token = %(token)s and ended_at is null
         """,
@@ -135,7 +137,7 @@ def _finish(connection: Postgres, values: dict[str, Any]) -> None:
         update firings f
            set status = %(status)s, finished_at = now(), failure_reason = %(reason)s, error = %(error)s,
                exit_code = %(exit_code)s, result = %(result)s, turns = coalesce(%(turns)s, a.turns),
-               input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, cost_micros = %(cost_micros)s
+               input_tokens = a.input_tokens, output_tokens = a.output_tokens, cost_micros = a.cost_micros
           from attempts a
          where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
         """,

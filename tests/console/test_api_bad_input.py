@@ -55,6 +55,26 @@ TARGETS: list[Any] = [
     {"kind": "command", "argv": ["true"], "cwd": "../x"}, {"kind": "command", "argv": ["true"], "cwd": "/a/../b"},
     {"kind": "command", "argv": ["true"], "env": {"A=B": "x"}}, {"kind": "command", "argv": ["true"], "env": {"A": 5}},
     {"kind": "command", "argv": ["true"], "shell": True}, {"kind": "command", "argv": ["true"], "adapter": "other"},
+    {"kind": "command", "argv": ["true"], "env": {"A": {"$env": "A B"}}},
+    {"kind": "command", "argv": ["true"], "env": {"A": {"$env": "A", "more": 1}}},
+    {"kind": "command", "argv": [{"$env": "A"}]}, {"kind": "http"}, {"kind": "http", "url": 5},
+    {"kind": "http", "url": "http://127.0.0.1/"}, {"kind": "http", "url": "http://2130706433/"},
+    {"kind": "http", "url": "http://[64:ff9b::7f00:1]/"}, {"kind": "http", "url": "http://a:b@example.com/"},
+    {"kind": "http", "url": "http://127.0.0.1\\@example.com/"}, {"kind": "http", "url": "file:///etc/passwd"},
+    {"kind": "http", "url": "http://localhost/"}, {"kind": "http", "url": "http://example.com", "method": "BREW"},
+    {"kind": "http", "url": "http://example.com", "headers": {"a b": "c"}},
+    {"kind": "http", "url": "http://example.com", "headers": {"A": "b\r\nC: d"}},
+    {"kind": "http", "url": "http://example.com", "headers": {"Host": "a"}},
+    {"kind": "http", "url": "http://example.com", "headers": {"Slotbeat-Token": "9"}},
+    {"kind": "http", "url": "http://example.com", "timeout_s": 0},
+    {"kind": "http", "url": "http://example.com", "timeout_s": True},
+    {"kind": "http", "url": "http://example.com", "body": [1]},
+    {"kind": "a2a", "url": "ws://example.com"}, {"kind": "a2a", "url": "http://169.254.169.254/"},
+    {"kind": "python", "callable": ""}, {"kind": "python", "callable": "os system"},
+    {"kind": "python", "callable": "a.b", "kwargs": {"a": "\x00"}}, {"kind": "python", "callable": "../x"},
+    {"kind": "celery", "task": "a"}, {"kind": "celery", "task": "a", "broker_url": "redis://:secret@host"},
+    {"kind": "celery", "task": "", "broker_url": {"$env": "B"}},
+    {"kind": "celery", "task": "a", "broker_url": {"$env": "B"}, "kwargs": {"key": {"$env": "C"}}},
 ]  # fmt: skip
 
 
@@ -117,6 +137,11 @@ STRANGE: list[dict[str, Any]] = [
     {"name": "'; drop table schedules; --"}, {"name": "  padded  "}, {"prompt": "x" * 262_144},
     {"start_at": "2999-01-01T00:00:00+05:30"}, {"missed": "all", "overlap": "queue_all"},
     {"target": {"kind": "command", "argv": ["echo", "~", "*", "$(id)", "a\nb"]}},
+    {"target": {"kind": "command", "argv": ["claude"], "adapter": "codex", "env": {"KEY": {"$env": "AGENT_KEY"}}}},
+    {"target": {"kind": "http", "url": "https://example.com/run", "headers": {"Authorization": {"$env": "KEY"}}}},
+    {"target": {"kind": "a2a", "url": "https://agent.example.com", "card_path": "/card.json"}},
+    {"target": {"kind": "python", "callable": "agents.daily:report", "kwargs": {"days": 3}}},
+    {"target": {"kind": "celery", "task": "agents.report", "queue": "agents", "broker_url": {"$env": "AGENTS_BROKER"}}},
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from workers.guards import Guards
 from workers.outcome import Outcome
-from workers.targets import command, under_guard
+from workers.targets import a2a, celery, command, http, python, under_guard
 from workers.targets.hiding import Hider, resolved
 from workers.targets.program import Program
 from workers.targets.tally import OnEvents
@@ -16,7 +16,13 @@ from workers.targets.terms import Terms
 # ValueError: this target can never run here as it is.
 Kind = Callable[[Mapping[str, Any], str, Terms, Hider], Program]
 
-TARGETS: dict[str, Kind] = {"command": command.program}
+TARGETS: dict[str, Kind] = {
+    "command": command.program,
+    "http": http.program,
+    "a2a": a2a.program,
+    "python": python.program,
+    "celery": celery.program,
+}
 
 
 def execute(target: Mapping[str, Any], prompt: str, terms: Terms, guards: Guards, on_events: OnEvents) -> Outcome:

@@ -29,3 +29,5 @@ class Terms:
     allowance: Allowance = field(default=Allowance())
     allowed: Allowed = field(default=Allowed())
     about: Mapping[str, str] | None = None
+    # What an earlier attempt left running elsewhere, where that is to be cancelled instead.
+    cancel: str | None = None

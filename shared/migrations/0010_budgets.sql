@@ -1,0 +1,268 @@
+-- Budgets over a rolling day: what was spent, what is reserved for what runs, and a claim that looks at both.
+
+-- Of the fleet and of workspaces; a schedule's own are columns of it.
+create table budgets (
+  key         text primary key check (key = 'fleet' or key ~ '^workspace:[0-9a-f-]{36}$'),
+  turns       bigint check (turns > 0),
+  tokens      bigint check (tokens > 0),
+  micros      bigint check (micros > 0),
+  updated_at  moment not null default now(),
+  updated_by  text not null default 'system',
+  check (num_nonnulls(turns, tokens, micros) > 0)
+);
+
+-- One row an attempt that spends: reserved while it runs, settled when it ends. Rows of a day are all there is.
+create table spend (
+  token         bigint primary key,
+  schedule_id   uuid,
+  workspace_id  uuid not null,
+  at            moment not null default now(),
+  is_reserved   boolean not null,
+  turns         bigint not null default 0 check (turns >= 0),
+  tokens        bigint not null default 0 check (tokens >= 0),
+  micros        bigint not null default 0 check (micros >= 0)
+);
+create index spend_of_schedule on spend (schedule_id, at);
+create index spend_of_workspace on spend (workspace_id, at);
+create index spend_by_time on spend (at);
+
+-- Who has been told of a budget, so that each is told once a day.
+create table budget_warnings (
+  key      text not null,
+  measure  text not null check (measure in ('turns', 'tokens', 'micros')),
+  percent  integer not null check (percent in (80, 100)),
+  at       moment not null default now(),
+  primary key (key, measure, percent)
+);
+
+-- What an attempt may use before it is ended, as it was when it was claimed; null: as much as it likes.
+alter table attempts
+  add column may_turns bigint, add column may_tokens bigint, add column may_micros bigint;
+
+-- Every budget that there is, whatever it is of.
+create view budgets_in_force as
+  select 'schedule:' || s.id as key, s.id as schedule_id, s.workspace_id, s.budget_turns::bigint as turns,
+         s.budget_tokens as tokens, s.budget_micros as micros
+    from schedules s
+   where s.status <> 'archived' and num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0
+  union all
+  select b.key, null, nullif(split_part(b.key, ':', 2), '')::uuid, b.turns, b.tokens, b.micros from budgets b;
+
+-- What was spent under a budget in the last 24 hours, and what is held for what runs: what was reserved for it, or
+-- what it has told by now, if that is more.
+create function spend_under(
+  of_key text, out turns bigint, out tokens bigint, out micros bigint,
+  out held_turns bigint, out held_tokens bigint, out held_micros bigint
+) language sql stable as $$
+  with whose as (select nullif(split_part(of_key, ':', 2), '')::uuid as id),
+  counted as (
+    select s.* from spend s where of_key = 'fleet'
+    union all
+    select s.* from spend s where of_key like 'workspace:%' and s.workspace_id = (select id from whose)
+    union all
+    select s.* from spend s where of_key like 'schedule:%' and s.schedule_id = (select id from whose)),
+  used as (
+    select c.is_reserved, greatest(c.turns, a.turns) as turns,
+           greatest(c.tokens, coalesce(a.input_tokens, 0) + coalesce(a.output_tokens, 0)) as tokens,
+           greatest(c.micros, a.cost_micros) as micros
+      from counted c left join attempts a on c.is_reserved and a.token = c.token
+     where c.is_reserved or c.at > now() - interval '24 hours')
+  select coalesce(sum(u.turns) filter (where not u.is_reserved), 0)::bigint,
+         coalesce(sum(u.tokens) filter (where not u.is_reserved), 0)::bigint,
+         coalesce(sum(u.micros) filter (where not u.is_reserved), 0)::bigint,
+         coalesce(sum(u.turns) filter (where u.is_reserved), 0)::bigint,
+         coalesce(sum(u.tokens) filter (where u.is_reserved), 0)::bigint,
+         coalesce(sum(u.micros) filter (where u.is_reserved), 0)::bigint
+    from used u
+$$;
+
+-- What a firing would reserve, and how far it may go; `used_up` is the budget that leaves it nothing.
+-- It is expected to use what its schedule's last five did on average. Where nobody can know, all that is left is
+-- reserved, so that such firings run one at a time until there is a figure. It may go as far as what is left, or
+-- twice what is expected, whichever is more: what was started with a reason may end, and what runs away may not.
+create function budget_room(
+  f firings, out is_limited boolean, out used_up text, out turns bigint, out tokens bigint, out micros bigint,
+  out may_turns bigint, out may_tokens bigint, out may_micros bigint
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  b        record;
+  u        record;
+  known    record;
+  budget   bigint[];
+  left_    bigint[] := array[null, null, null];
+  expected bigint[];
+  i        integer;
+begin
+  is_limited := false;
+  for b in select * from budgets_in_force x
+            where x.key in ('fleet', 'workspace:' || f.workspace_id, 'schedule:' || f.schedule_id) order by x.key loop
+    is_limited := true;
+    select * into u from spend_under(b.key);
+    budget := array[b.turns - u.turns - u.held_turns, b.tokens - u.tokens - u.held_tokens,
+                    b.micros - u.micros - u.held_micros];
+    for i in 1..3 loop
+      if budget[i] <= 0 then
+        used_up := coalesce(used_up, b.key);
+      end if;
+      if budget[i] is not null then
+        left_[i] := least(left_[i], greatest(budget[i], 0));
+      end if;
+    end loop;
+  end loop;
+  if not is_limited then
+    return;
+  end if;
+  select ceil(avg(x.turns))::bigint as turns,
+         ceil(avg(coalesce(x.input_tokens, 0) + coalesce(x.output_tokens, 0)))::bigint as tokens,
+         ceil(avg(coalesce(x.cost_micros, 0)))::bigint as micros
+    into known
+    from (select p.* from firings p
+           where p.schedule_id = f.schedule_id and p.started_at is not null and p.finished_at is not null
+           order by p.queued_at desc limit 5) x;
+  expected := array[least(known.turns, f.max_turns), known.tokens, known.micros];
+  turns := coalesce(expected[1], least(left_[1], f.max_turns), 0);
+  tokens := coalesce(expected[2], left_[2], 0);
+  micros := coalesce(expected[3], left_[3], 0);
+  may_turns := greatest(left_[1], case when left_[1] is not null then 2 * expected[1] end);
+  may_tokens := greatest(left_[2], case when left_[2] is not null then 2 * expected[2] end);
+  may_micros := greatest(left_[3], case when left_[3] is not null then 2 * expected[3] end);
+end $$;
+
+-- An attempt that ends is settled in the same statement, whoever ends it; what is older than any day goes.
+create function attempt_is_paid() returns trigger language plpgsql as $$
+begin
+  if new.turns > 0 or new.input_tokens > 0 or new.output_tokens > 0 or new.cost_micros > 0 then
+    insert into spend (token, schedule_id, workspace_id, is_reserved, turns, tokens, micros)
+    select new.token, f.schedule_id, f.workspace_id, false, new.turns,
+           coalesce(new.input_tokens, 0) + coalesce(new.output_tokens, 0), coalesce(new.cost_micros, 0)
+      from firings f where f.id = new.firing_id
+    on conflict (token) do update
+       set is_reserved = false, at = now(), turns = excluded.turns, tokens = excluded.tokens, micros = excluded.micros;
+  else
+    delete from spend where token = new.token;
+  end if;
+  delete from spend where token in (
+    select s.token from spend s where s.at < now() - interval '25 hours' and not s.is_reserved
+     order by s.at limit 20 for update skip locked);
+  return null;
+end $$;
+create trigger attempt_is_paid after update of ended_at on attempts
+  for each row when (old.ended_at is null and new.ended_at is not null) execute function attempt_is_paid();
+
+-- The claim as before, and under budgets: `spent` where one leaves nothing, and the firing waits.
+drop function claim_firing(uuid, uuid, bigint, jsonb, text, interval);
+create function claim_firing(
+  asked uuid, request uuid, believed_epoch bigint, claimer jsonb, celery_id text, lease interval,
+  out answer text, out token bigint, out number integer, out full_limit text,
+  out heartbeat_expires_at timestamptz, out run_expires_at timestamptz,
+  out may_turns bigint, out may_tokens bigint, out may_micros bigint
+) language plpgsql as $$
+#variable_conflict use_variable
+declare
+  f      firings;
+  a      attempts;
+  room   record;
+  k      text;
+  n      bigint;
+  keys   text[] := '{}';
+  picked bigint[] := '{}';
+begin
+  perform pg_advisory_xact_lock_shared(7301);
+  select * into a from attempts where request_id = request;
+  if found then
+    answer := case when a.ended_at is null and a.firing_id = asked then 'claimed' else 'gone' end;
+    token := a.token; number := a.number;
+    heartbeat_expires_at := a.heartbeat_expires_at; run_expires_at := a.run_expires_at;
+    may_turns := a.may_turns; may_tokens := a.may_tokens; may_micros := a.may_micros;
+    return;
+  end if;
+  if (select e.number from epoch e) <> believed_epoch then
+    answer := 'stale'; return;
+  end if;
+  -- Two firings of one schedule that runs one at a time, or has a budget, are decided one after the other.
+  perform from schedules s
+    where s.id = (select x.schedule_id from firings x where x.id = asked)
+      and (s.overlap <> 'allow' or num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0) for update;
+  select * into f from firings where id = asked and status = 'queued' for update;
+  if not found then
+    answer := 'gone'; return;
+  end if;
+  if not exists (select from startable s where s.id = asked) then
+    answer := 'held'; return;
+  end if;
+
+  -- Whoever claims under the same budget waits here until this claim has reserved its part.
+  perform from budgets b where b.key in ('fleet', 'workspace:' || f.workspace_id) order by b.key for update;
+  select * into room from budget_room(f);
+  if room.used_up is not null and not f.forced then
+    -- It waits until spend ages out, and looks again before: what runs may have used less than was reserved.
+    update firings x set not_before = now() + interval '1 minute' where x.id = asked;
+    answer := 'spent'; return;
+  end if;
+
+  for k in select limit_keys(f.workspace_id, f.lane) loop
+    if (select l.cap from limits l where l.key = k) = 0 then
+      answer := 'draining'; full_limit := k; return;
+    end if;
+    keys := keys || k;
+    select s.number into n from slots s
+     where s.limit_key = k and s.token is null order by s.number limit 1 for update skip locked;
+    if found then
+      picked := picked || n;
+    else
+      full_limit := coalesce(full_limit, k);
+    end if;
+  end loop;
+  if full_limit is not null and not f.forced then
+    answer := 'full'; return;
+  end if;
+
+  token := nextval('tokens');
+  if full_limit is null then
+    update slots s set token = claim_firing.token
+      from unnest(keys, picked) as p (key, number) where s.limit_key = p.key and s.number = p.number;
+  else
+    insert into slots (limit_key, number, token, forced) select unnest(keys), -token, token, true;
+    full_limit := null;
+  end if;
+  select coalesce(max(x.number), 0) + 1 into number from attempts x where x.firing_id = asked;
+  update firings x
+     set status = 'running', token = claim_firing.token, attempt_count = attempt_count + 1, started_at = now()
+   where x.id = asked;
+  may_turns := room.may_turns; may_tokens := room.may_tokens; may_micros := room.may_micros;
+  heartbeat_expires_at := now() + lease;
+  run_expires_at := now() + make_interval(secs => f.max_run_seconds);
+  insert into attempts (firing_id, number, token, request_id, worker, celery_task_id, claimed_at,
+                        heartbeat_expires_at, lease_ms, run_expires_at, may_turns, may_tokens, may_micros)
+  values (asked, number, token, request, claimer, celery_id, now(), heartbeat_expires_at,
+          extract(epoch from lease) * 1000, run_expires_at,
+          may_turns, may_tokens, may_micros);
+  if room.is_limited then
+    insert into spend (token, schedule_id, workspace_id, is_reserved, turns, tokens, micros)
+    values (token, f.schedule_id, f.workspace_id, true, room.turns, room.tokens, room.micros);
+  end if;
+  update workspaces
+     set active_tasks = active_tasks + 1, current_task = f.title, last_activity_at = now()
+   where id = f.workspace_id;
+  answer := 'claimed';
+end $$;
+
+insert into role_grants (role, rights, thing) values
+  ('slotbeat_worker', 'select', 'budgets_in_force'), ('slotbeat_worker', 'execute', 'function spend_under(text)'),
+  ('slotbeat_worker', 'select, insert, update', 'budget_warnings'),
+  ('slotbeat_beat', 'select', 'budgets_in_force'), ('slotbeat_beat', 'execute', 'function spend_under(text)'),
+  ('slotbeat_api', 'select', 'budgets_in_force'), ('slotbeat_api', 'execute', 'function spend_under(text)'),
+  ('slotbeat_api', 'select, insert, update, delete', 'budgets'), ('slotbeat_api', 'select', 'spend'),
+  ('slotbeat_api', 'select', 'budget_warnings'),
+  ('slotbeat_reader', 'select', 'budgets'), ('slotbeat_reader', 'select', 'spend'),
+  ('slotbeat_reader', 'select (may_turns, may_tokens, may_micros)', 'attempts');
+do $$
+begin
+  execute format('alter function claim_firing(uuid, uuid, bigint, jsonb, text, interval) security definer'
+                 ' set search_path = %I, pg_temp', current_schema());
+  execute format('alter function spend_under(text) security definer set search_path = %I, pg_temp', current_schema());
+end $$;
+revoke execute on function spend_under(text), budget_room(firings), attempt_is_paid(),
+  claim_firing(uuid, uuid, bigint, jsonb, text, interval) from public;
+select grant_roles();
