@@ -32,7 +32,12 @@ _LIVE = (
     "tests/process/test_lost_workers.py",
     "tests/process/test_first_firing.py",
 )
-_ROWS = ("tests/store/test_claims.py", "tests/store/test_limits.py", "tests/store/test_illegal_writes.py")
+_ROWS = (
+    "tests/store/test_claims.py",
+    "tests/store/test_limits.py",
+    "tests/store/test_illegal_writes.py",
+    "tests/store/test_bounds.py",
+)
 
 AREAS = (
     Area(
@@ -74,6 +79,7 @@ AREAS = (
         ("workers/guard.py", "workers/tree.py", "workers/guarded.py"),
         (
             "tests/guard/test_late_start.py",
+            "tests/guard/test_older_kernels.py",
             "tests/guard/test_guards.py",
             "tests/guard/test_keeper.py",
             "tests/guard/test_sure_end.py",
@@ -92,7 +98,7 @@ AREAS = (
         "verdict",
         8,
         ("shared/rules/verdict.py", "shared/rules/endings.py"),
-        ("tests/rules/test_verdict.py", "tests/rules/test_states_and_reasons.py"),
+        ("tests/rules/test_verdict.py", "tests/rules/test_endings.py", "tests/rules/test_states_and_reasons.py"),
         (*_REAPING, *_LIVE),
     ),
     Area(

@@ -27,7 +27,7 @@ from workers.keeper import Keeper
 from workers.station import Station
 from workers.wards import peer
 
-LEASE_S, MARGIN_S = 60.0, 10.0
+LEASE_S, MARGIN_S = 600.0, 10.0
 SILENT = """
 import json, socket, subprocess, sys
 line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -247,3 +247,17 @@ def test_a_keeper_signs_while_it_works_and_takes_itself_off_when_it_leaves(
 
     assert shift.capacity() == 0
     assert station.worker.id not in {it.id for it in processes.listing(fleet.database.connection())}
+
+
+def test_a_worker_that_was_told_that_postgres_is_away_claims_again_once_it_has_renewed(
+    shift: Shift, station: Station
+) -> None:
+    until(lambda: shift.capacity() == 7)
+    station.tell_keeper(b"database away")
+    until(lambda: not shift.keeper.may_claim())
+
+    def claims() -> bool:
+        station.tell_keeper(b"renew now")
+        return shift.keeper.may_claim()
+
+    until(claims)

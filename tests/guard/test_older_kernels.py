@@ -1,0 +1,34 @@
+"""Kernels that were built without the list of children: they are found by looking at everyone."""
+
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from workers import tree
+
+
+@pytest.fixture
+def no_list_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(path: str, *words: Any, **options: Any) -> Any:
+        if path.endswith("/children"):
+            raise FileNotFoundError(path)
+        return open(path, *words, **options)
+
+    monkeypatch.setattr(tree, "open", without, raising=False)
+
+
+@pytest.mark.usefixtures("no_list_of_children")
+def test_children_and_theirs_are_found_and_ended_all_the_same() -> None:
+    parent = subprocess.Popen(["sh", "-c", "sleep 1000 & echo $!; wait"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+
+    assert parent.pid in tree.children(os.getpid())
+    assert tree.children(parent.pid) == [child]
+    assert {parent.pid, child} <= tree.descendants(os.getpid())
+    assert tree.end_tree(parent.pid, include_root=True)
+
+    parent.communicate()
+    assert tree.look(child) is None or not tree._living({child})

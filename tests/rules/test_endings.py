@@ -1,0 +1,50 @@
+"""What a firing becomes when an attempt of it ends: done, wanted, tried again, or failed."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.rules.endings import MOST_BACKOFF_S, Becomes, after_attempt
+from shared.rules.reasons import Reason, can_heal
+
+AGAIN = Becomes("queued", "requeued")
+HEALS = [reason for reason in Reason if can_heal(reason) and reason != Reason.WORKER_LOST]
+
+
+def becomes(
+    reason: str | None, *, attempts: int = 1, most: int = 3, backoff_s: float = 30, jitter: float = 1
+) -> Becomes:
+    return after_attempt(reason, attempts=attempts, most_attempts=most, retry_backoff_s=backoff_s, jitter=jitter)
+
+
+def test_without_a_reason_it_is_completed() -> None:
+    assert becomes(None) == Becomes("completed", "completed")
+
+
+@pytest.mark.parametrize("reason", [Reason.CANCELLED, Reason.REPLACED, Reason.ABORTED])
+def test_what_somebody_wanted_is_cancelled_however_many_attempts_are_left(reason: Reason) -> None:
+    assert becomes(reason) == Becomes("cancelled", "cancelled")
+
+
+def test_a_lost_worker_costs_its_firing_no_pause() -> None:
+    assert becomes(Reason.WORKER_LOST, attempts=2) == AGAIN
+    assert becomes(Reason.WORKER_LOST, attempts=3) == Becomes("failed", "failed")
+
+
+@pytest.mark.parametrize("reason", HEALS)
+def test_what_can_heal_is_tried_again_until_the_last_attempt_is_used(reason: Reason) -> None:
+    told = [becomes(reason, attempts=attempts, most=3) for attempts in (1, 2, 3)]
+
+    assert told == [replace(AGAIN, backoff_s=30), replace(AGAIN, backoff_s=60), Becomes("failed", "failed")]
+
+
+def test_a_backoff_doubles_up_to_an_hour_and_is_spread_over_its_second_half() -> None:
+    told = [becomes(HEALS[0], attempts=attempts, most=20).backoff_s for attempts in range(1, 10)]
+
+    assert told == [30, 60, 120, 240, 480, 960, 1920, MOST_BACKOFF_S, MOST_BACKOFF_S]
+    assert [becomes(HEALS[0], jitter=jitter).backoff_s for jitter in (0, 0.5, 1)] == [15, 22.5, 30]
+
+
+@pytest.mark.parametrize("reason", [it for it in Reason if not can_heal(it)])
+def test_what_cannot_heal_is_never_tried_again(reason: Reason) -> None:
+    assert becomes(reason).status != "queued"
