@@ -102,9 +102,9 @@ def remove(admission: Admission, workspace: UUID, actor: str) -> None:
         gone = removal.remove_workspace(connection, workspace, Reason.CANCELLED)
         body = {"cancelled": len(gone.cancelled), "aborting": len(gone.aborting), "deleted": gone.deleted}
         activity.add(connection, activity.Deed("workspace_removed", actor, body, workspace=workspace))
-        for firing in [*gone.cancelled, *(it for it, _ in gone.aborting)]:
-            why = {"firing_id": str(firing), "because": "workspace_removed"}
-            activity.add(connection, activity.Deed("firing_cancelled", actor, why, workspace=workspace, firing=firing))
+        # In one statement: while this transaction lasts nobody claims.
+        ended = [*gone.cancelled, *(it for it, _ in gone.aborting)]
+        activity.add_cancelled(connection, workspace, ended, actor, "workspace_removed")
     tell("remove workspace", lambda: admission.withdraw(gone.cancelled))
     for firing, request in gone.aborting:
         tell("abort", lambda f=firing, r=request: admission.tell_abort(f, r, Reason.CANCELLED))

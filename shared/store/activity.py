@@ -56,6 +56,19 @@ def add(connection: Postgres, deed: Deed) -> None:
     )
 
 
+def add_cancelled(connection: Postgres, workspace: UUID, firings: list[UUID], actor: str, because: str) -> None:
+    """Writes that firings of a workspace were cancelled, one row each, in one statement: they may be thousands."""
+    connection.execute(
+        """
+        insert into activity_logs (workspace_id, firing_id, type, actor, request_body)
+        select %(workspace)s, firing, 'firing_cancelled', %(actor)s,
+               jsonb_build_object('firing_id', firing, 'because', %(because)s::text)
+          from unnest(%(firings)s::uuid[]) as firing
+        """,
+        {"workspace": workspace, "firings": firings, "actor": actor, "because": because},
+    )
+
+
 def newest(connection: Postgres, most: int) -> list[Activity]:
     """The newest rows, newest first."""
     with connection.cursor(row_factory=class_row(Activity)) as cursor:

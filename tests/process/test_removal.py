@@ -2,9 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
+
+from psycopg.errors import LockNotAvailable
 
 from beat.due import tick
 from beat.outwaited import end_outwaited
@@ -23,6 +26,7 @@ update schedules set next_run_at = now() - interval '1 ms', revision = revision 
 """
 
 
+MOST_WAITING = 300
 COMPLETED = "select count(*) from firings where status = 'completed'"
 
 
@@ -57,6 +61,8 @@ class Load:
             thread.join()
 
     def tick(self) -> None:
+        if self.fleet.rows("select count(*) from firings where status = 'queued'")[0][0] > MOST_WAITING:
+            return
         self.fleet.database.connection().execute(DUE_AGAIN)
         tick(self.fleet.admission, Settings())
 
@@ -68,9 +74,16 @@ class Load:
         admission = self.fleet.admission
         by = attempts.Claimer({"id": "w"}, None, admission.gate.epoch, timedelta(seconds=60))
         for (firing,) in self.fleet.rows("select id from firings where status = 'queued' order by random() limit 1"):
-            claimed = attempts.claim(self.fleet.database.connection(), firing, uuid4(), by)
-            if isinstance(claimed, attempts.Attempt):
-                settle(self.fleet.database, claimed.token, Outcome(None), Settings())
+            with suppress(LockNotAvailable):  # who waits for too long asks again, as a worker does
+                claimed = attempts.claim(self.fleet.database.connection(), firing, uuid4(), by)
+                if isinstance(claimed, attempts.Attempt):
+                    self.settle(claimed.token)
+
+    def settle(self, token: int) -> None:
+        while True:
+            with suppress(LockNotAvailable):
+                settle(self.fleet.database, token, Outcome(None), Settings())
+                return
 
 
 def test_a_workspace_is_removed_under_load_and_nothing_of_it_stays(fleet: Fleet) -> None:
