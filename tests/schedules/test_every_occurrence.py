@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from console.deeds import fleet
+from shared.rules.endings import Becomes, Report
 from shared.store import attempts, firings, invariants, settlement
 from tests.rules.clock_oracle import runs
 from tests.schedules.conftest import World
@@ -178,8 +179,7 @@ def end_one(world: World) -> None:
     with world.rows.transaction():
         ended = settlement.lock_ending(world.rows, token)
         assert ended is not None
-        ending = settlement.Ending(status="completed", outcome="completed")
-        settlement.end_attempt(world.rows, ended, ending)
+        settlement.end_attempt(world.rows, ended, Becomes("completed", "completed"), Report(None))
         settlement.add_metrics(world.rows, ended, {"turn_count": 0, "peak_rss_mb": None, "failure_reason": None})
 
 

@@ -28,9 +28,35 @@ return cjson.encode(all)
 Shot = dict[str, Any]
 
 
-def taken(redis: "Redis") -> Shot:
+class Watched:
+    """A client whose scripts are each followed by a snapshot, in the same round trip."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._dump = redis.script_load(_DUMP)
+        self.dumped: Any = None
+
+    def register_script(self, text: str) -> Any:
+        sha = self._redis.script_load(text)
+
+        def call(keys: list[Any], args: list[Any]) -> Any:
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.evalsha(sha, len(keys), *keys, *args)
+                pipe.evalsha(self._dump, 0)
+                told, self.dumped = pipe.execute()
+            return told
+
+        return call
+
+    def __getattr__(self, name: str) -> Any:
+        self.dumped = None  # whatever is done without a script, the last snapshot may be old by now
+        return getattr(self._redis, name)
+
+
+def taken(redis: "Redis | Watched") -> Shot:
     """Every key of the database: hashes and sorted sets as dicts, sets as sets, the order of members apart."""
-    told = json.loads(redis.eval(_DUMP, 0))  # pyright: ignore[reportArgumentType]
+    dumped = redis.dumped if isinstance(redis, Watched) and redis.dumped is not None else redis.eval(_DUMP, 0)
+    told = json.loads(dumped)  # pyright: ignore[reportArgumentType]
     return {name: _shaped(kind, value) for name, kind, value in told} if told else {}
 
 

@@ -17,11 +17,12 @@ from redis import Redis
 from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.gate import Gate
 from tests.slots.model import Known, Model
-from tests.slots.snapshot import Shot, expected, normal, split, taken, under_epoch
+from tests.slots.snapshot import Shot, Watched, expected, normal, split, taken, under_epoch
 from tests.slots.universe import FIRINGS, LEASE_MS, LIMITS, REQUESTS, SPANS_MS, START_LEASE_MS, WORKERS
 
-# The machine gets its long nights by GATE_EXAMPLES=20000.
-EXAMPLES, STEPS = int(os.environ.get("GATE_EXAMPLES", "500")), 30
+# Fewer while somebody waits; the machine gets its long nights by GATE_EXAMPLES=20000.
+MANY = "1500" if os.environ.get("CI") == "true" else "600"
+EXAMPLES, STEPS, PARTS = int(os.environ.get("GATE_EXAMPLES", MANY)), 30, 3
 WHICH = st.integers(0, 255)
 FIRING = st.sampled_from(FIRINGS)
 REQUEST = st.sampled_from(REQUESTS)
@@ -32,7 +33,7 @@ numbers = itertools.count(1)
 class GateMachine(RuleBasedStateMachine):
     """Calls gate and model alike; after every step both must agree on everything."""
 
-    redis: "Redis"
+    redis: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,11 +232,13 @@ def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
 
 
 @pytest.mark.timeout(3600)
-def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redis_url: str) -> None:
-    seed = random.getrandbits(64)
-    print(f"seed {seed}")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redis_url: str, part: int) -> None:
+    """In parts, each with a seed of its own, for several processes to share the examples."""
+    seed = int(os.environ.get("GATE_SEED", "0")) or random.SystemRandom().getrandbits(64)
+    print(f"GATE_SEED={seed}, {EXAMPLES // PARTS} examples of at most {STEPS} steps")
     chosen = settings(
-        max_examples=EXAMPLES,
+        max_examples=EXAMPLES // PARTS,
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
@@ -244,6 +247,6 @@ def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redi
         report_multiple_bugs=False,
     )
     with Redis.from_url(redis_url) as redis:
-        machine = type("Seeded", (GateMachine,), {"redis": redis})
+        machine = type("Seeded", (GateMachine,), {"redis": Watched(redis)})
         hypothesis.seed(seed)(machine)
         run_state_machine_as_test(machine, settings=chosen)
