@@ -1,6 +1,7 @@
 """One transaction: lock due schedules, make their firings and skips, advance; then into the line."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -9,12 +10,15 @@ from uuid_utils.compat import uuid7
 from shared.admission import Admission
 from shared.events import event, trouble
 from shared.rules.budgets import is_used_up
+from shared.pressure import Pressure, Streams
+from shared.rules import heartbeats
 from shared.rules.cron import parse_cron
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
 from shared.rules.jitter import jitter
 from shared.rules.missed import ScheduleFacts, due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
+from shared.rules.pressure import Patience, put_off_until
 from shared.rules.reasons import Reason, SkipReason
 from shared.settings import Settings
 from shared.store import activity, alerts, budgets, due, firings
@@ -30,6 +34,7 @@ class Decided:
     made: list[firings.New] = field(default_factory=list)
     skips: list[due.NewSkip] = field(default_factory=list)
     steps: list[due.Advance] = field(default_factory=list)
+    deferred: list[due.Deferral] = field(default_factory=list)
     replaced: list[due.DueSchedule] = field(default_factory=list)
     held: list[UUID] = field(default_factory=list)
     broken: list[tuple[due.DueSchedule, Exception]] = field(default_factory=list)
@@ -44,8 +49,8 @@ class Ticked:
     more: bool
 
 
-def tick(admission: Admission, settings: Settings) -> Ticked:
-    """Makes firings of what is due; any number of beats may do it at once, they share the work.
+def tick(admission: Admission, settings: Settings, pressure: Pressure) -> Ticked:
+    """Makes firings of what is due, or puts it off; any number of beats may do it at once, they share the work.
 
     A crash before the commit leaves everything due; a crash after it leaves queued firings, which the
     reconciler offers.
@@ -54,7 +59,8 @@ def tick(admission: Admission, settings: Settings) -> Ticked:
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
             return Ticked(0, 0, more=False)
-        decided = decide(locked, _used_up(connection, locked))
+        around = _around(connection, locked, settings, pressure)
+        decided = decide(locked, around)
         in_line = _write(connection, decided, settings)
         cancelled, aborting = _replace(connection, decided)
     if cancelled:
@@ -67,25 +73,50 @@ def tick(admission: Admission, settings: Settings) -> Ticked:
     admission.offer(it for it in in_line if it.id not in held)
     if held:
         admission.offer_again(list(held))
-    event("beat.ticked", schedules=len(locked), made=len(in_line), skipped=len(decided.skips))
+    put_off = len(decided.deferred)
+    event("beat.ticked", schedules=len(locked), made=len(in_line), skipped=len(decided.skips), deferred=put_off)
     return Ticked(len(locked), len(in_line), more=len(locked) == settings.tick_batch)
 
 
-def _used_up(connection: Postgres, locked: list[due.DueSchedule]) -> frozenset[str]:
-    """The keys of budgets that have nothing left, of all that these schedules are under."""
+@dataclass(frozen=True)
+class Around:
+    """What holds for all schedules of a tick: budgets that have nothing left, people who talk, how long to wait."""
+
+    used_up: frozenset[str] = frozenset()
+    streams: Streams = Streams()
+    patience: Patience = Patience()
+
+
+def _around(
+    connection: Postgres, locked: list[due.DueSchedule], settings: Settings, pressure: Pressure
+) -> Around:
     found = budgets.shared_and_of(connection, [it.id for it in locked if it.has_budget])
-    return frozenset(it.key for it in found if is_used_up(it.measures()))
+    patience = Patience(timedelta(seconds=settings.pressure_delay_s), timedelta(seconds=settings.pressure_max_delay_s))
+    used_up = frozenset(it.key for it in found if is_used_up(it.measures()))
+    return Around(used_up, pressure.seen() or Streams(), patience)
 
 
-def decide(locked: list[due.DueSchedule], used_up: frozenset[str] = frozenset()) -> Decided:
+def decide(locked: list[due.DueSchedule], around: Around) -> Decided:
     """What becomes of each due schedule; one that cannot be decided stops nobody else."""
     decided = Decided()
     for schedule in locked:
         try:
-            _decide_one(schedule, decided, used_up)
+            if not _put_off(schedule, decided, around):
+                _decide_one(schedule, decided, around.used_up)
         except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
             decided.broken.append((schedule, error))
     return decided
+
+
+def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> bool:
+    """Whether the occurrence waits a while longer; it stays the one that is due."""
+    if not around.streams.press_on(schedule.workspace_id):
+        return False
+    until = put_off_until(schedule.next_run_at, schedule.now, around.patience)
+    if until is None or _refusal(schedule, around.used_up) is not None:
+        return False
+    decided.deferred.append(due.Deferral(schedule.id, until))
+    return True
 
 
 def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[str]) -> None:
@@ -130,8 +161,16 @@ def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason |
         return SkipReason.NATIVE
     if schedule.workspace_status == "removed":
         return SkipReason.WORKSPACE
+    if schedule.kind == heartbeats.HEARTBEAT and _budget_is_spent(schedule):
+        return SkipReason.BUDGET
     under = {"fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}"}
     return SkipReason.BUDGET if under & used_up else None
+
+
+def _budget_is_spent(schedule: due.DueSchedule) -> bool:
+    today = heartbeats.day_of(schedule.now, ZoneInfo(schedule.timezone))
+    turns = heartbeats.spent(schedule.turns_today, schedule.turns_today_on, today)
+    return heartbeats.is_spent(schedule.daily_turn_budget, turns)
 
 
 def _overlap(schedule: due.DueSchedule, decided: Decided) -> SkipReason | None:
@@ -154,6 +193,8 @@ def _write(connection: Postgres, decided: Decided, settings: Settings) -> list[f
     due.add_skips(connection, decided.skips)
     if decided.steps:
         due.advance(connection, decided.steps)
+    if decided.deferred:
+        due.defer(connection, decided.deferred)
     for schedule, error in decided.broken:
         set_aside(connection, schedule, error)
     return in_line

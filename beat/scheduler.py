@@ -19,6 +19,7 @@ from shared import celery_app, settings
 from shared.admission import Admission
 from shared.clock import monotonic
 from shared.events import event, trouble
+from shared.pressure import Pressure
 from shared.store import cadence, due, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres, connect
@@ -42,6 +43,7 @@ class Scheduler(CeleryScheduler):
         self.database = Database(self.where.database_url, application="slotbeat beat")
         self.settings = settings.read()
         self.admission = Admission(self.database, self.where, self.settings, self.app)
+        self.pressure = Pressure(self.where.redis_url, self.where.namespace)
         self.listener: Postgres | None = None
         self.last: dict[str, float] = {}
         self.left = False
@@ -53,7 +55,7 @@ class Scheduler(CeleryScheduler):
         try:
             self._read_settings()
             end_pauses(self.admission)
-            ticked = tick(self.admission, self.settings)
+            ticked = tick(self.admission, self.settings, self.pressure)
             self._send_maintenance()
             if self._is_time("outwaited", OUTWAITED_EVERY_S):
                 end_outwaited(self.admission)
@@ -148,6 +150,7 @@ class Scheduler(CeleryScheduler):
             with suppress(psycopg.Error), connect(self.where.database_url, application="slotbeat beat leaves") as own:
                 processes.leave(own, self.me)
         self._forget_listener()
+        self.pressure.close()
         self.database.close()
 
     @property

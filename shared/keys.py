@@ -1,7 +1,7 @@
 """Every Redis key: its name, its type, its meaning.
 
 All keys carry the namespace as their hash tag, so that one script may touch them all on a Redis Cluster.
-Everything but `{ns}:epoch` stands under its epoch, `{ns}:7:...`, so that a rebuild can load beside the old
+The gate's, all but `{ns}:epoch`, stand under their epoch, `{ns}:7:...`, so that a rebuild can load beside the old
 state, and nothing of an older epoch can ever be mistaken for the present.
 
 key (under the epoch)      type        meaning
@@ -26,6 +26,10 @@ workers, capacity          sorted set, living workers (score: until when, in ms)
                            hash
 leases:<worker>            set         firings that a worker leases
 loading                    string      of an epoch that is being rebuilt: the number of its last part
+
+key (under no epoch)       type        meaning
+streams                    sorted set  interactive streams; score: until when, in ms, unless renewed
+stream_places              hash        the workspace that a stream is about, '' for all
 """
 
 
@@ -37,3 +41,13 @@ def gate_root(namespace: str) -> str:
 def epoch_key(namespace: str) -> str:
     """The string that says which epoch is current; absent while the gate has no memory."""
     return gate_root(namespace) + ":epoch"
+
+
+def streams_key(namespace: str) -> str:
+    """The interactive streams that are active."""
+    return gate_root(namespace) + ":streams"
+
+
+def stream_places_key(namespace: str) -> str:
+    """Which workspace each interactive stream is about."""
+    return gate_root(namespace) + ":stream_places"

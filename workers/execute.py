@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
+from shared.held import rearrange
 from shared.rules.reasons import Reason
 from shared.store import attempts, firing_events, progress
 from workers import spending
@@ -227,7 +228,9 @@ def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome)
     give_up_at = monotonic() + station.settings.exit_grace_s
     while True:
         try:
-            return settle(station.database, attempt.token, outcome, station.refresh())
+            streams = station.pressure.seen()
+            told = None if streams is None else streams.count
+            return settle(station.database, attempt.token, outcome, station.refresh(), told)
         except psycopg.OperationalError as error:
             trouble("settle.no_answer", error, firing=attempt.firing_id)
             if monotonic() >= give_up_at:
@@ -245,8 +248,12 @@ def release(station: Station, attempt: attempts.Attempt) -> None:
 
 
 def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> None:
-    """What this end made startable: the firing itself when it was requeued, or its schedule's next one."""
+    """What this end made startable: the firing itself when it was requeued, or its schedule's next one.
+
+    And where it tripped or closed a class of failures, what that holds or lets go.
+    """
     try:
+        rearrange(station.admission, settled.classes)
         if settled.status == "queued":
             station.admission.offer_again([attempt.firing_id])
         elif attempt.schedule_id is not None:

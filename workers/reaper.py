@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from shared.celery_app import REAP
 from shared.clock import monotonic
 from shared.events import event, trouble
+from shared.held import rearrange
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
 from shared.settings import Settings
@@ -268,6 +269,7 @@ def _tell(station: Station, done: Sequence[tuple[LiveAttempt, Outcome, Settled]]
         admission.app.control.revoke([it.celery_task_id for it, _, _ in done if it.celery_task_id is not None])
     leases = [(it.firing_id, it.request_id) for it, _, _ in done]
     admission.hand_over(admission.ask(lambda gate: gate.release_each(leases)))
+    rearrange(admission, sorted({key for _, _, settled in done for key in settled.classes}))
     admission.offer_again([it.firing_id for it, _, settled in done if settled.status == "queued"])
     admission.offer_next_of(
         [it.schedule_id for it, _, settled in done if settled.status != "queued" and it.schedule_id is not None]

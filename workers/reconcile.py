@@ -13,7 +13,7 @@ from shared.answers import Held
 from shared.celery_app import RECONCILE
 from shared.events import event, trouble
 from shared.gate import Gate
-from shared.store import alerts, cadence, firings, limits, processes, running
+from shared.store import alerts, cadence, failure_classes, firings, limits, processes, running
 from workers.station import Station
 
 BATCH = 1000
@@ -66,6 +66,7 @@ class Pass:
         self._lost_messages()
         self._strangers()
         self._unknown_running()
+        self._probes()
         self._unknown_queued()
         self._caps()
         self._station.admission.fill()
@@ -155,6 +156,14 @@ class Pass:
         if forgotten:
             self._station.admission.seat(forgotten)
             self._note("seated", *[it.line.id for it in forgotten])
+
+    def _probes(self) -> None:
+        """A tripped class whose time has come lets one firing try; like others that may start, it is offered."""
+        with self._station.database.transaction() as connection:
+            elected = failure_classes.elect(connection)
+        if elected:
+            self._station.admission.offer_again(elected)
+            self.counts["probes_total"] += len(elected)
 
     def _unknown_queued(self) -> None:
         """Queued, startable, unknown to Redis: offered."""

@@ -3,41 +3,44 @@
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from shared.events import event
-from shared.rules import streaks
-from shared.rules.cron import next_after, parse_cron
 from shared.rules.endings import MOST_INTERRUPTIONS, Becomes, after_attempt
 from shared.rules.reasons import Reason
 from shared.settings import Settings
 from shared.store import activity, alerts, attempts, settlement
 from shared.store.connection import Database, Postgres
+from workers import heartbeats
+from workers.classes import learn
 from workers.outcome import INTERRUPTED, NOT_STARTED, Outcome
+from workers.write_back import LAST_STATUS, Rest, write_back
 
 Answer = Literal["ok", "already", "fenced"]
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The answer, and the firing's status when this call wrote it."""
+    """The answer, the firing's status when this call wrote it, and the classes of failures that it changed."""
 
     answer: Answer
     status: str | None = None
+    classes: tuple[str, ...] = ()
 
 
-def settle(database: Database, token: int, outcome: Outcome, settings: Settings) -> Settled:
+def settle(database: Database, token: int, outcome: Outcome, settings: Settings, streams: int | None = None) -> Settled:
     """Ends an attempt by its token; may be repeated, when the answer to a COMMIT was lost.
 
     `already`: this attempt had ended so before. `fenced`: it was ended by somebody else, and what it
     reports is kept on the attempt for people to read, and changes nothing.
+    `streams` are the interactive ones that are active meanwhile, where that is known.
     """
-    return settle_together(database, [(token, outcome)], settings)[0]
+    return settle_together(database, [(token, outcome)], settings, streams)[0]
 
 
-def settle_together(database: Database, endings: Sequence[tuple[int, Outcome]], settings: Settings) -> list[Settled]:
+def settle_together(
+    database: Database, endings: Sequence[tuple[int, Outcome]], settings: Settings, streams: int | None = None
+) -> list[Settled]:
     """The same of several attempts in one transaction, in the order given: all of them, or an error and none.
 
     At most one of each schedule, for each reads its schedule's streaks as they stood before. What is written is
@@ -46,14 +49,16 @@ def settle_together(database: Database, endings: Sequence[tuple[int, Outcome]], 
     connection = database.connection()
     with connection.pipeline(), connection.transaction():
         known = settlement.lock_endings(connection, [token for token, _ in endings])
-        told = [_settle(connection, known.get(token), outcome, settings) for token, outcome in endings]
+        told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
     for (token, outcome), settled in zip(endings, told, strict=True):
         if settled.answer == "ok":
             _say(known[token], outcome, settled)
     return told
 
 
-def _settle(connection: Postgres, ended: settlement.Ended | None, outcome: Outcome, settings: Settings) -> Settled:
+def _settle(
+    connection: Postgres, ended: settlement.Ended | None, outcome: Outcome, settings: Settings, streams: int | None
+) -> Settled:
     if ended is None:
         return Settled("fenced")
     if not ended.live:
@@ -61,11 +66,14 @@ def _settle(connection: Postgres, ended: settlement.Ended | None, outcome: Outco
     outcome = _last_resort(ended, outcome)
     becomes = _becomes(ended, outcome)
     settlement.end_attempt(connection, ended, becomes, _report(outcome))
+    learnt = learn(connection, ended, outcome.reason, settings)
+    heartbeats.count_turns(connection, ended, outcome)
     if outcome.by == "reaper":
         _log_reaped(connection, ended, outcome, becomes.status)
     if becomes.status != "queued":
-        _write_the_rest(connection, ended, outcome, becomes.status, settings)
-    return Settled("ok", becomes.status)
+        rest = Rest(becomes.status, max(ended.turns, outcome.turns or 0), streams, learnt)
+        _write_the_rest(connection, ended, outcome, rest, settings)
+    return Settled("ok", becomes.status, learnt.changed)
 
 
 def _say(ended: settlement.Ended, outcome: Outcome, settled: Settled) -> None:
@@ -118,18 +126,14 @@ def _report(outcome: Outcome) -> Outcome:
 
 
 def _write_the_rest(
-    connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str, settings: Settings
+    connection: Postgres, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings
 ) -> None:
-    turns = max(ended.turns, outcome.turns or 0)
-    settlement.add_metrics(
-        connection,
-        ended,
-        {"turn_count": turns, "peak_rss_mb": outcome.peak_rss_mb, "failure_reason": outcome.reason},
-    )
-    _log(connection, ended, outcome, status, turns)
+    measured = {"turn_count": rest.turns, "interactive_streams": rest.streams, "peak_rss_mb": outcome.peak_rss_mb}
+    settlement.add_metrics(connection, ended, {**measured, "failure_reason": outcome.reason})
+    _log(connection, ended, outcome, rest.status, rest.turns)
     if ended.schedule_id is not None:
-        _write_back(connection, ended, outcome, turns, settings)
-    if status == "failed" and ended.max_attempts > 1:
+        write_back(connection, ended, outcome, rest, settings)
+    if rest.status == "failed" and ended.max_attempts > 1:
         alerts.add(
             connection,
             "failed_after_last_attempt",
@@ -157,7 +161,7 @@ def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status
             type="cron_run",
             actor=outcome.by,
             body=body,
-            status=_LAST_STATUS[status],
+            status=LAST_STATUS[status],
             error=outcome.error,
             workspace=ended.workspace_id,
             schedule=ended.schedule_id,
@@ -178,83 +182,3 @@ def _log_reaped(connection: Postgres, ended: settlement.Ended, outcome: Outcome,
         firing=ended.firing_id,
     )
     activity.add(connection, deed)
-
-
-_LAST_STATUS = {"completed": "ok", "failed": "error", "cancelled": "cancelled"}
-
-
-def _write_back(
-    connection: Postgres, ended: settlement.Ended, outcome: Outcome, turns: int, settings: Settings
-) -> None:
-    ran_for = ended.now - ended.claimed_at
-    after = streaks.after_firing(
-        streaks.Streaks(ended.failure_streak or 0, ended.turn_budget_breach_streak or 0, ended.near_lease_streak or 0),
-        streaks.Ended(
-            reason=None if outcome.reason is None else Reason(outcome.reason),
-            at=ended.now,
-            ran_for=ran_for,
-            lease=timedelta(seconds=ended.max_run_seconds),
-        ),
-        _grace_until(ended),
-        streaks.Thresholds(
-            failures_to_pause=settings.failure_streak_limit, breaches_to_pause=settings.breach_streak_limit
-        ),
-    )
-    duration_ms = round(ran_for.total_seconds() * 1000)
-    settlement.write_back(
-        connection,
-        ended.schedule_id,  # pyright: ignore[reportArgumentType] the caller has looked
-        {
-            "last_status": _LAST_STATUS[after_status(outcome.reason)],
-            "error": outcome.error,
-            "reason": outcome.reason,
-            "turns": turns,
-            "failure_streak": after.streaks.failures,
-            "breach_streak": after.streaks.breaches,
-            "near_lease_streak": after.streaks.near_lease,
-            "avg_turns": streaks.next_average(ended.avg_turns_per_firing, turns),
-            "avg_duration_ms": streaks.next_average(ended.avg_duration_ms, duration_ms),
-        },
-    )
-    _tell(connection, ended, after)
-
-
-def after_status(reason: str | None) -> str:
-    """The status of a firing that ended for good with this reason."""
-    return after_attempt(reason, attempts=1, most_attempts=1, retry_backoff_s=0, jitter=0).status
-
-
-def _grace_until(ended: settlement.Ended) -> Any:
-    if ended.max_turns_set_at is None or ended.cron is None or ended.timezone is None:
-        return None
-    first = next_after(parse_cron(ended.cron), ZoneInfo(ended.timezone), ended.max_turns_set_at)
-    return streaks.edit_grace_until(ended.max_turns_set_at, first)
-
-
-def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome) -> None:
-    for warning in after.warnings:
-        _tell_one(connection, ended, "warned", warning.value, streaks.WORDS[warning])
-    if after.pause is None or ended.schedule_id is None:
-        return
-    counts = after.streaks
-    count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
-    note = f"{count} in a row: {after.pause.value}"
-    if ended.schedule_status == "active":
-        settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note)
-        _tell_one(connection, ended, "auto_paused", after.pause.value, note)
-        event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
-
-
-def _tell_one(connection: Postgres, ended: settlement.Ended, kind: str, code: str, words: str) -> None:
-    """One row for the log and one for the people who are told."""
-    deed = activity.Deed(
-        kind,
-        "slotbeat",
-        {"reason": code, "words": words},
-        workspace=ended.workspace_id,
-        schedule=ended.schedule_id,
-        firing=ended.firing_id,
-    )
-    activity.add(connection, deed)
-    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
-    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **about)

@@ -11,6 +11,7 @@ from celery import Celery
 from shared import settings as knobs
 from shared.admission import Admission
 from shared.clock import monotonic
+from shared.pressure import Pressure
 from shared.store import processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database
@@ -30,6 +31,7 @@ class Station:
         self.settings = knobs.read()
         self._read_at = float("-inf")
         self.admission = Admission(self.database, where, self.settings, app)
+        self.pressure = Pressure(where.redis_url, where.namespace)
         self.refresh()
         self.installation = processes.installation(self.database.connection())
         self.guards = Guards(str(self.installation))
@@ -55,6 +57,7 @@ class Station:
         self.guards.close()
         self.database.close()
         self.admission.gate.redis.close()
+        self.pressure.close()
 
 
 _worker: Worker | None = None

@@ -23,6 +23,7 @@ from console.api import (
     health,
     schedules,
     slots,
+    streams,
     timing,
     why,
     workspaces,
@@ -34,6 +35,7 @@ from console.api.state import Connections
 from shared import celery_app
 from shared import settings as knobs
 from shared.admission import Admission
+from shared.pressure import Pressure
 
 # Each thread has a connection to Postgres; more of them wait for the same few milliseconds of work.
 _THREADS = 5
@@ -64,6 +66,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
     database = Connections(where.database_url)
     app.state.database = database
     app.state.admission = Admission(database, where, settings, celery_app.make_app("console"))
+    app.state.pressure = Pressure(where.redis_url, where.namespace)
     answers.install(app)
     resources = (
         workspaces,
@@ -74,6 +77,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
         firings,
         slots,
         budgets,
+        streams,
         fleet,
         forecast,
         why,
@@ -93,6 +97,7 @@ def close(app: FastAPI) -> None:
     """Gives every connection back."""
     app.state.admission.gate.redis.close()
     app.state.admission.app.close()
+    app.state.pressure.close()
     app.state.database.close()
 
 

@@ -9,6 +9,7 @@ from psycopg import OperationalError
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.admission import Admission
+from shared.pressure import Pressure
 from shared.rules.text import one_line
 from shared.store.connection import Database, Postgres
 
@@ -64,6 +65,10 @@ async def _admission(request: Request) -> Admission:
     return request.app.state.admission
 
 
+async def _pressure(request: Request) -> Pressure:
+    return request.app.state.pressure
+
+
 async def _database(request: Request) -> Database:
     return request.app.state.database
 
@@ -75,6 +80,7 @@ async def _actor(request: Request, slotbeat_actor: Annotated[str, Header(max_len
 
 
 Slots = Annotated[Admission, Depends(_admission)]
+Talk = Annotated[Pressure, Depends(_pressure)]
 Rows = Annotated[Database, Depends(_database)]
 Actor = Annotated[str, Depends(_actor)]
 

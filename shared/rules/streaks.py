@@ -1,4 +1,4 @@
-"""What one ended firing does to its schedule's streaks: counts, warnings, auto-pause (STR-1 to 5, STR-7)."""
+"""What one ended firing does to its schedule's streaks: counts, warnings, auto-pause (STR-1 to STR-7)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,11 +19,16 @@ class WarningCode(StrEnum):
 
     TURN_BUDGET_TOO_LOW = "turn_budget_too_low"
     NEAR_LEASE = "near_lease"
+    FAILURES_HELD = "failures_held"
 
 
 WORDS = {
     WarningCode.TURN_BUDGET_TOO_LOW: "Firings keep exceeding their turn budget: raise max_turns.",
     WarningCode.NEAR_LEASE: "Firings keep using most of their lease: raise max_run_seconds.",
+    WarningCode.FAILURES_HELD: (
+        "Firings keep failing for a reason of the outside world, and nothing else completes there that would show"
+        " whose fault it is. They do not count towards its pause: look at its credentials, lane or host."
+    ),
 }
 
 
@@ -34,13 +39,15 @@ class Streaks:
     failures: int = 0
     breaches: int = 0
     near_lease: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A firing that ended: `reason` None if it completed, `ran_for` None if it never started.
 
-    `held`: a failure of the outside world that no other firing of its class has disproved (STR-6).
+    `held`: a failure that is not the schedule's own, as far as anybody knows (STR-5, STR-6). `alone`: its
+    class is not tripped, so that nobody else has been told.
     """
 
     reason: Reason | None
@@ -48,6 +55,7 @@ class Ended:
     ran_for: timedelta | None = None
     lease: timedelta | None = None
     held: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ class Thresholds:
     breaches_to_warn: int = 2
     near_lease_to_warn: int = 3
     near_lease_share: float = 0.8
+    held_to_warn: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ def after_firing(
         failures=_failures(streaks.failures, ended),
         breaches=_breaches(streaks.breaches, ended, grace_until),
         near_lease=_near_lease(streaks.near_lease, ended, limits.near_lease_share),
+        held=_held(streaks.held, ended),
     )
     return Outcome(now, _pause(streaks, now, limits), _warnings(streaks, now, limits))
 
@@ -106,6 +116,13 @@ def _failures(streak: int, ended: Ended) -> int:
         return 0
     counts = is_failure_for_streak(ended.reason) and not ended.held
     return streak + 1 if counts else streak
+
+
+def _held(streak: int, ended: Ended) -> int:
+    if ended.reason is None or not ended.held:
+        wished = ended.reason is not None and not is_failure_for_streak(ended.reason)
+        return streak if wished else 0
+    return streak + 1 if ended.alone else streak
 
 
 def _breaches(streak: int, ended: Ended, grace_until: datetime | None) -> int:
@@ -140,4 +157,6 @@ def _warnings(before: Streaks, after: Streaks, limits: Thresholds) -> tuple[Warn
         found.append(WarningCode.TURN_BUDGET_TOO_LOW)
     if before.near_lease < after.near_lease == limits.near_lease_to_warn:
         found.append(WarningCode.NEAR_LEASE)
+    if before.held < after.held == limits.held_to_warn:
+        found.append(WarningCode.FAILURES_HELD)
     return tuple(found)

@@ -10,8 +10,14 @@ from shared.store.connection import Postgres
 
 def add(connection: Postgres, kind: str, title: str, body: str, **about: UUID | None) -> None:
     """One alert to send; the same kind about the same thing within an hour is one alert."""
+    thing = about.get("schedule") or about.get("workspace") or about.get("firing") or ""
+    add_of(connection, kind, title, body, str(thing), **about)
+
+
+def add_of(connection: Postgres, kind: str, title: str, body: str, thing: str, **about: UUID | None) -> None:
+    """One alert to send, about something that has a name of its own, such as a class of failures."""
     values: dict[str, Any] = {"workspace": None, "schedule": None, "firing": None, **about}
-    dedupe = f"{kind}:{values['schedule'] or values['workspace'] or values['firing'] or ''}"
+    dedupe = f"{kind}:{thing}"
     connection.execute(
         """
         insert into alerts (id, dedupe_key, kind, title, body, workspace_id, schedule_id, firing_id)

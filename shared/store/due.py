@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -15,6 +15,7 @@ from shared.store.connection import Postgres, connect
 LOCK_DUE = """
     select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
            s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
+           s.daily_turn_budget, s.turns_today, s.turns_today_on,
            w.native_scheduler as native, w.status as workspace_status,
            (select count(*) from firings f
              where f.schedule_id = s.id and f.status = 'queued' and f.source <> 'backfill')::int as queued,
@@ -48,6 +49,9 @@ class DueSchedule:
     remaining_runs: int | None
     next_run_at: datetime
     deferred_until: datetime | None
+    daily_turn_budget: int | None
+    turns_today: int
+    turns_today_on: date | None
     native: bool
     workspace_status: str
     queued: int
@@ -65,6 +69,14 @@ class Advance:
     schedule_id: UUID
     next_run_at: datetime | None
     fired: int
+
+
+@dataclass(frozen=True)
+class Deferral:
+    """Until when the occurrence of a schedule is put off; it stays the one that is due."""
+
+    schedule_id: UUID
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,18 @@ def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
             "next": [it.next_run_at for it in steps],
             "fired": [it.fired for it in steps],
         },
+    )
+
+
+def defer(connection: Postgres, deferrals: Sequence[Deferral]) -> None:
+    """Puts occurrences off: they are due again at their moment, however often that moves."""
+    connection.execute(
+        """
+        update schedules s set deferred_until = it.until
+          from unnest(%(ids)s::uuid[], %(until)s::timestamptz[]) as it (id, until)
+         where s.id = it.id
+        """,
+        {"ids": [it.schedule_id for it in deferrals], "until": [it.until for it in deferrals]},
     )
 
 

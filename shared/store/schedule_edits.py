@@ -127,7 +127,7 @@ def resume(connection: Postgres, schedule: UUID, next_run_at: datetime) -> bool:
            set status = 'active', next_run_at = %(next)s, deferred_until = null, updated_at = now(),
                revision = revision + case when next_run_at > %(next)s then 1 else 0 end,
                paused_reason = null, paused_by = null, paused_until = null, pause_note = null,
-               failure_streak = 0, turn_budget_breach_streak = 0, near_lease_streak = 0
+               failure_streak = 0, turn_budget_breach_streak = 0, near_lease_streak = 0, held_streak = 0
          where id = %(schedule)s and status = 'paused'
         """,
         {"schedule": schedule, "next": next_run_at},

@@ -92,6 +92,7 @@ class Schedule:
     failure_streak: int
     turn_budget_breach_streak: int
     near_lease_streak: int
+    held_streak: int
     suppression_count: int
     last_turn_count: int | None
     avg_turns_per_firing: int | None
@@ -118,7 +119,7 @@ _SELECT = """
            s.daily_turn_budget, s.budget_turns, s.budget_tokens, s.budget_micros, s.success_check, s.alert_after_s,
            s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note, s.next_run_at, s.deferred_until,
            s.last_run_at, s.run_count, s.last_status, s.last_error, s.last_failure_reason, s.failure_streak,
-           s.turn_budget_breach_streak, s.near_lease_streak, s.suppression_count, s.last_turn_count,
+           s.turn_budget_breach_streak, s.near_lease_streak, s.held_streak, s.suppression_count, s.last_turn_count,
            s.avg_turns_per_firing, s.avg_duration_ms, s.revision, s.created_at, s.updated_at
       from schedules s join workspaces w on w.id = s.workspace_id
 """

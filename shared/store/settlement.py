@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,7 @@ class Ended:
     live: bool
     outcome: str | None
     abort_reason: str | None
+    interrupting: bool
     worker_id: str | None
     attempt_count: int
     max_attempts: int
@@ -52,6 +53,14 @@ class Ended:
     cron: str | None
     timezone: str | None
     schedule_status: str | None
+    kind: str | None
+    schedule_made_at: datetime | None
+    last_run_at: datetime | None
+    held_streak: int | None
+    turns_today: int | None
+    turns_today_on: date | None
+    place: str
+    class_tripped: bool
 
 
 def lock_ending(connection: Postgres, token: int) -> Ended | None:
@@ -84,12 +93,17 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
             with running as (select count(*)::int as firings from firings where status = 'running')
             select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
                    f.nominal_at, f.queued_at, a.claimed_at, a.run_expires_at, now() as now,
-                   a.ended_at is null as live, a.outcome, a.abort_reason,
+                   a.ended_at is null as live, a.outcome, a.abort_reason, a.interrupting,
                    a.worker ->> 'id' as worker_id,
                    f.attempt_count, f.max_attempts, f.retry_backoff_s, f.interrupted_count,
                    a.turns, f.max_turns, f.max_run_seconds, running.firings as concurrent,
                    s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak, s.max_turns_set_at,
-                   s.avg_turns_per_firing, s.avg_duration_ms, s.cron, s.timezone, s.status as schedule_status
+                   s.avg_turns_per_firing, s.avg_duration_ms, s.cron, s.timezone, s.status as schedule_status,
+                   s.kind, s.created_at as schedule_made_at, s.last_run_at, s.held_streak, s.turns_today,
+                   s.turns_today_on, f.place,
+                   exists (select from failure_classes c
+                            where c.healed_at is null
+                              and c.place = class_place(c.reason, f.workspace_id, f.place)) as class_tripped
               from attempts a
               join firings f on f.id = a.firing_id
               left join schedules s on s.id = f.schedule_id
@@ -167,11 +181,20 @@ def write_back(connection: Postgres, schedule: UUID, values: dict[str, Any]) -> 
            set last_run_at = now(), run_count = run_count + 1, last_status = %(last_status)s,
                last_error = %(error)s, last_failure_reason = %(reason)s, last_turn_count = %(turns)s,
                failure_streak = %(failure_streak)s, turn_budget_breach_streak = %(breach_streak)s,
-               near_lease_streak = %(near_lease_streak)s,
+               near_lease_streak = %(near_lease_streak)s, held_streak = %(held_streak)s,
+               suppression_count = suppression_count + %(suppressed)s,
                avg_turns_per_firing = %(avg_turns)s, avg_duration_ms = %(avg_duration_ms)s
          where id = %(schedule)s
         """,
         {"schedule": schedule, **values},
+    )
+
+
+def count_today(connection: Postgres, schedule: UUID, turns: int, today: date) -> None:
+    """The turns that a schedule has spent on a day of its zone."""
+    connection.execute(
+        "update schedules set turns_today = %(turns)s, turns_today_on = %(today)s where id = %(schedule)s",
+        {"schedule": schedule, "turns": turns, "today": today},
     )
 
 
@@ -195,7 +218,7 @@ def add_metrics(connection: Postgres, ended: Ended, values: dict[str, Any]) -> N
         insert into schedule_firing_metrics (
           firing_id, schedule_id, workspace_id, fired_at, slot_claimed_at, completed_at, slot_wait_ms, duration_ms,
           turn_count, max_turns_at_firing, event_loop_lag_ms, peak_rss_mb,
-          concurrent_firings, failure_reason)
+          interactive_streams, concurrent_firings, failure_reason)
         values (
           %(firing_id)s, %(schedule_id)s, %(workspace_id)s, %(nominal_at)s, %(claimed_at)s, now(),
           greatest(0, extract(epoch from %(claimed_at)s - %(queued_at)s) * 1000)::bigint,
@@ -203,7 +226,7 @@ def add_metrics(connection: Postgres, ended: Ended, values: dict[str, Any]) -> N
           %(turn_count)s, %(max_turns)s,
           (select (p.facts ->> 'lag_ms')::real from processes p join attempts a on a.worker ->> 'id' = p.id
             where a.token = %(token)s),
-          %(peak_rss_mb)s, %(concurrent)s, %(failure_reason)s)
+          %(peak_rss_mb)s, %(interactive_streams)s, %(concurrent)s, %(failure_reason)s)
         on conflict (firing_id) do nothing
         """,
         {**vars(ended), **values},

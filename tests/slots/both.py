@@ -9,7 +9,7 @@ from shared.store import activity, attempts, settlement
 from tests.store.rows import LEASE, Rows, by_hand
 
 LEASE_MS = round(LEASE.total_seconds() * 1000)
-NO_METRICS = {"turn_count": 0, "peak_rss_mb": None, "failure_reason": None}
+NO_METRICS = {"turn_count": 0, "interactive_streams": None, "peak_rss_mb": None, "failure_reason": None}
 
 
 @dataclass

@@ -1,0 +1,120 @@
+"""What a schedule remembers of a firing that ended for good: its streaks, and what its owner is told."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.events import event, trouble
+from shared.rules import streaks
+from shared.rules.cron import next_after, parse_cron
+from shared.rules.endings import after_attempt
+from shared.rules.reasons import Reason
+from shared.settings import Settings
+from shared.store import activity, alerts, settlement
+from shared.store.connection import Postgres
+from workers import heartbeats
+from workers.classes import Learnt
+from workers.outcome import Outcome
+
+LAST_STATUS = {"completed": "ok", "failed": "error", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What else is known of a firing that ended for good."""
+
+    status: str
+    turns: int
+    streams: int | None
+    learnt: Learnt
+
+
+def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings) -> None:
+    """Writes counts and averages, and pauses or warns where a streak has reached its number (STR-1 to STR-7)."""
+    ran_for = ended.now - ended.claimed_at
+    after = streaks.after_firing(
+        streaks.Streaks(
+            failures=ended.failure_streak or 0,
+            breaches=ended.turn_budget_breach_streak or 0,
+            near_lease=ended.near_lease_streak or 0,
+            held=ended.held_streak or 0,
+        ),
+        streaks.Ended(
+            reason=None if outcome.reason is None else Reason(outcome.reason),
+            at=ended.now,
+            ran_for=ran_for,
+            lease=timedelta(seconds=ended.max_run_seconds),
+            # Lost to a deploy is lost to nobody's fault, however often (STR-5).
+            held=rest.learnt.held or (ended.interrupting and outcome.reason == Reason.WORKER_LOST),
+            alone=rest.learnt.alone,
+        ),
+        _grace_until(ended) if outcome.reason == Reason.TURN_LIMIT_EXCEEDED else None,
+        streaks.Thresholds(
+            failures_to_pause=settings.failure_streak_limit, breaches_to_pause=settings.breach_streak_limit
+        ),
+    )
+    duration_ms = round(ran_for.total_seconds() * 1000)
+    settlement.write_back(
+        connection,
+        ended.schedule_id,  # pyright: ignore[reportArgumentType] the caller has looked
+        {
+            "last_status": LAST_STATUS[_after_status(outcome.reason)],
+            "error": outcome.error,
+            "reason": outcome.reason,
+            "turns": rest.turns,
+            "failure_streak": after.streaks.failures,
+            "breach_streak": after.streaks.breaches,
+            "near_lease_streak": after.streaks.near_lease,
+            "held_streak": after.streaks.held,
+            "suppressed": int(heartbeats.is_suppressed(ended, outcome)),
+            "avg_turns": streaks.next_average(ended.avg_turns_per_firing, rest.turns),
+            "avg_duration_ms": streaks.next_average(ended.avg_duration_ms, duration_ms),
+        },
+    )
+    _tell(connection, ended, after)
+
+
+def _after_status(reason: str | None) -> str:
+    """The status of a firing that ended for good with this reason."""
+    return after_attempt(reason, attempts=1, most_attempts=1, retry_backoff_s=0, jitter=0).status
+
+
+def _grace_until(ended: settlement.Ended) -> datetime | None:
+    """None too for a schedule whose next occurrence cannot be computed: its firings must end all the same."""
+    if ended.max_turns_set_at is None or ended.cron is None or ended.timezone is None:
+        return None
+    try:
+        first = next_after(parse_cron(ended.cron), ZoneInfo(ended.timezone), ended.max_turns_set_at)
+    except (ValueError, KeyError, OSError) as error:
+        trouble("settle.no_grace", error, schedule=ended.schedule_id)
+        return None
+    return streaks.edit_grace_until(ended.max_turns_set_at, first)
+
+
+def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome) -> None:
+    for warning in after.warnings:
+        _tell_one(connection, ended, "warned", warning.value, streaks.WORDS[warning])
+    if after.pause is None or ended.schedule_id is None:
+        return
+    counts = after.streaks
+    count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
+    note = f"{count} in a row: {after.pause.value}"
+    if ended.schedule_status == "active":
+        settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note)
+        _tell_one(connection, ended, "auto_paused", after.pause.value, note)
+        event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
+
+
+def _tell_one(connection: Postgres, ended: settlement.Ended, kind: str, code: str, words: str) -> None:
+    """One row for the log and one for the people who are told."""
+    deed = activity.Deed(
+        kind,
+        "slotbeat",
+        {"reason": code, "words": words},
+        workspace=ended.workspace_id,
+        schedule=ended.schedule_id,
+        firing=ended.firing_id,
+    )
+    activity.add(connection, deed)
+    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
+    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **about)
