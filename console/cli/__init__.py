@@ -23,6 +23,10 @@ _COMMANDS = {
     "resume": ("console.cli.fleet:resume", "Resume the whole fleet from now on."),
     "forecast": ("console.cli.forecast:forecast", "Tell what will fire when, and where it is crowded."),
     "why": ("console.cli.why:why", "Tell what happened and why, of a firing or a schedule."),
+    "failure-class": (
+        "console.cli.failure_classes:failure_class",
+        "See outages that schedules share; release what they hold.",
+    ),
     "stream": ("console.cli.streams:stream", "Say that people are talking, so that due schedules are put off."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
     "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),

@@ -122,6 +122,8 @@ def held_by(it: Waits, now: datetime) -> str:
         return "its schedule is paused"
     if it.workspace_status not in _FIT:
         return f"workspace {it.workspace} is {it.workspace_status.replace('_', ' ')}"
+    if it.held_by_class is not None:
+        return f"an outage that schedules share, {it.held_by_class}: one firing at a time tries whether it is over"
     return "an earlier firing of this schedule still runs" if it.runs_already else ""
 
 

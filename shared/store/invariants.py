@@ -174,6 +174,7 @@ def waiting_with_room(connection: Postgres, longer_than_s: float, most: int = 20
               cross join lateral (
                 select greatest(f.queued_at, f.not_before, w.updated_at, s.updated_at,
                                 (select max(l.updated_at) from limits l),
+                                (select max(greatest(c.healed_at, c.probed_at)) from failure_classes c),
                                 (select max(a.ended_at) from attempts a where a.firing_id = f.id),
                                 (select max(r.finished_at) from firings r where r.schedule_id = f.schedule_id)) as at
                 ) as since

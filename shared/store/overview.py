@@ -102,6 +102,7 @@ class Waits:
     not_before: datetime | None
     schedule_status: str | None
     runs_already: bool
+    held_by_class: str | None
     avg_duration_ms: int | None
     max_run_seconds: int
 
@@ -115,7 +116,11 @@ def line(connection: Postgres, most: int, priority_step: int) -> list[Waits]:
                    f.title, f.number, f.source, f.priority, f.lane, f.forced, f.attempt_count, f.max_attempts,
                    f.queued_at, f.not_before, s.status as schedule_status, s.avg_duration_ms, f.max_run_seconds,
                    s.overlap <> 'allow' and f.source not in ('manual', 'rerun') and exists (
-                     select from firings r where r.schedule_id = s.id and r.status = 'running') as runs_already
+                     select from firings r where r.schedule_id = s.id and r.status = 'running') as runs_already,
+                   case when not f.forced and f.source not in ('manual', 'rerun', 'adhoc') then (
+                     select min(c.key) from failure_classes c
+                      where c.healed_at is null and c.probe_id is distinct from f.id
+                        and c.place = class_place(c.reason, f.workspace_id, f.place)) end as held_by_class
               from (select * from firings where status = 'queued' order by line_no limit %(window)s) f
               join workspaces w on w.id = f.workspace_id
               left join schedules s on s.id = f.schedule_id
