@@ -49,7 +49,7 @@ class Ticked:
     more: bool
 
 
-def tick(admission: Admission, settings: Settings, pressure: Pressure) -> Ticked:
+def tick(admission: Admission, settings: Settings, pressure: Pressure | None = None) -> Ticked:
     """Makes firings of what is due, or puts it off; any number of beats may do it at once, they share the work.
 
     A crash before the commit leaves everything due; a crash after it leaves queued firings, which the
@@ -88,12 +88,12 @@ class Around:
 
 
 def _around(
-    connection: Postgres, locked: list[due.DueSchedule], settings: Settings, pressure: Pressure
+    connection: Postgres, locked: list[due.DueSchedule], settings: Settings, pressure: Pressure | None
 ) -> Around:
     found = budgets.shared_and_of(connection, [it.id for it in locked if it.has_budget])
     patience = Patience(timedelta(seconds=settings.pressure_delay_s), timedelta(seconds=settings.pressure_max_delay_s))
     used_up = frozenset(it.key for it in found if is_used_up(it.measures()))
-    return Around(used_up, pressure.seen() or Streams(), patience)
+    return Around(used_up, (pressure and pressure.seen()) or Streams(), patience)
 
 
 def decide(locked: list[due.DueSchedule], around: Around) -> Decided:

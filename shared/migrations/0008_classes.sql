@@ -60,6 +60,7 @@ insert into role_grants (role, rights, thing) values
   ('slotbeat_worker', 'update (held_streak, suppression_count, turns_today, turns_today_on)', 'schedules'),
   ('slotbeat_api', 'update (probe_id, healed_at, healed_by)', 'failure_classes'),
   ('slotbeat_api', 'update (held_streak)', 'schedules'),
+  ('slotbeat_beat', 'update (held_streak)', 'schedules'),
   ('slotbeat_reader', 'select (held_streak)', 'schedules'),
   ('slotbeat_reader', 'select (place)', 'firings');
 insert into role_grants (role, rights, thing)
