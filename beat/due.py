@@ -9,9 +9,9 @@ from uuid_utils.compat import uuid7
 
 from shared.admission import Admission
 from shared.events import event, trouble
-from shared.rules.budgets import is_used_up
 from shared.pressure import Pressure, Streams
 from shared.rules import heartbeats
+from shared.rules.budgets import is_used_up
 from shared.rules.cron import parse_cron
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
@@ -82,9 +82,9 @@ def tick(admission: Admission, settings: Settings, pressure: Pressure | None = N
 class Around:
     """What holds for all schedules of a tick: budgets that have nothing left, people who talk, how long to wait."""
 
-    used_up: frozenset[str] = frozenset()
-    streams: Streams = Streams()
-    patience: Patience = Patience()
+    used_up: frozenset[str]
+    streams: Streams
+    patience: Patience
 
 
 def _around(
