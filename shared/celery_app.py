@@ -12,6 +12,7 @@ from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
 EXECUTE = "slotbeat.execute"
 REAP = "slotbeat.reap"
 RECONCILE = "slotbeat.reconcile"
+CANCEL_REMOTE = "slotbeat.cancel_remote"
 RESTART = "slotbeat.restart_workspace"
 SWEEP = "slotbeat.sweep_phantom_busy"
 WAKE = "slotbeat.wake_workspaces"

@@ -14,7 +14,7 @@ from shared.events import event, trouble
 from shared.held import rearrange
 from shared.rules.reasons import Reason
 from shared.store import attempts, firing_events, progress
-from workers import spending
+from workers import remote, spending
 from workers.adapters.events import Event, Usage
 from workers.check import Case, checked
 from workers.outcome import NOT_STARTED, Outcome
@@ -47,6 +47,8 @@ def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
     outcome = check(station, attempt, outcome)
     settled = settle_surely(station, attempt, outcome)
     release(station, attempt)
+    if outcome.remote_ref is not None and outcome.reason == Reason.WORKER_LOST:
+        remote.ask_for(station, [attempt.token])  # its guard ended it in a hurry
     spending.tell(station.database, attempt)
     pass_on(station, attempt, settled)
     return settled.status or settled.answer

@@ -22,7 +22,7 @@ from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, See
 from shared.settings import Settings
 from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
-from workers import restart, tree
+from workers import remote, restart, tree
 from workers.check import Case, checked
 from workers.outcome import INTERRUPTED, Outcome
 from workers.settle import Settled, settle_together
@@ -267,6 +267,7 @@ def _tell(station: Station, done: Sequence[tuple[LiveAttempt, Outcome, Settled]]
         admission.tell_workers(firings, reason)
     with suppress(OperationalError, OSError):
         admission.app.control.revoke([it.celery_task_id for it, _, _ in done if it.celery_task_id is not None])
+    remote.ask_for(station, [it.token for it, _, _ in done])
     leases = [(it.firing_id, it.request_id) for it, _, _ in done]
     admission.hand_over(admission.ask(lambda gate: gate.release_each(leases)))
     rearrange(admission, sorted({key for _, _, settled in done for key in settled.classes}))

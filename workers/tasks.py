@@ -6,10 +6,10 @@ from uuid import UUID
 
 import psycopg
 
-from shared.celery_app import EXECUTE, REAP, RECONCILE, RESTART, SWEEP, WAKE
+from shared.celery_app import CANCEL_REMOTE, EXECUTE, REAP, RECONCILE, RESTART, SWEEP, WAKE
 from shared.events import trouble
 from workers import execute as firing_steps
-from workers import reaper, reconcile, restart, sweep, wake
+from workers import reaper, reconcile, remote, restart, sweep, wake
 from workers.celery import app
 from workers.station import Station, station
 
@@ -36,6 +36,12 @@ def reconcile_gate() -> dict[str, int]:
 def restart_workspace(workspace_id: str) -> bool:
     """A hint that a restart of this workspace is wanted."""
     return restart.begin(station(app), UUID(workspace_id))
+
+
+@app.task(name=CANCEL_REMOTE, ignore_result=True)
+def cancel_remote(token: int) -> bool:
+    """Cancels what a lost attempt left running elsewhere, if it did."""
+    return remote.cancel(station(app), int(token))
 
 
 @app.task(name=SWEEP, ignore_result=True)

@@ -4,17 +4,21 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from shared.rules.allowed import Allowed
+from shared.store.remote import Left
 from tests.targets.agent import Seen, agent
-from tests.targets.conftest import VARIABLES, Ear, order, terms
+from tests.targets.conftest import HERE, VARIABLES, Ear, order, terms
 from tests.waiting import until
 from workers.adapters.events import Event
 from workers.calls import a2a
 from workers.calls.runner import Done, Failure
 from workers.guards import Guards
 from workers.outcome import Outcome
+from workers.remote import cancel_left
 from workers.targets import execute
 
 
@@ -123,21 +127,23 @@ def test_a_card_does_not_carry_our_headers_to_another_host() -> None:
     assert (told.reason, "another host" in str(told)) == ("bad_target", True)
 
 
-def test_a_task_that_a_lost_worker_left_behind_is_cancelled_by_its_reference(asked: Seen) -> None:
-    class Left(Exception):
+def test_a_task_that_a_lost_worker_left_behind_is_cancelled_by_its_reference(guards: Guards, asked: Seen) -> None:
+    class Vanished(Exception):
         pass
 
     class Lost(Ear):
         def ref(self, ref: str) -> None:
             super().ref(ref)
-            raise Left
+            raise Vanished
 
     ear = Lost()
-    with pytest.raises(Left):
+    with pytest.raises(Vanished):
         asyncio.run(a2a._contained(order("a2a", {"url": asked.url}, "hang"), ear))  # pyright: ignore[reportArgumentType]
 
-    assert call(asked.url, "", cancel=ear.refs[0])[0] == Done()
+    left = Left(7, UUID(VARIABLES["SLOTBEAT_FIRING_ID"]), 1, ear.refs[0], {"kind": "a2a", "url": asked.url})
+    told = cancel_left(left, guards, VARIABLES["SLOTBEAT_INSTALLATION"], Allowed(networks=HERE))
 
+    assert (told.reason, told.error) == (None, None)
     assert ear.refs[0] in asked.cancelled
 
 
