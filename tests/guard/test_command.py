@@ -16,7 +16,7 @@ from workers.guards import Guards
 from workers.targets import execute, program, under_guard
 from workers.targets.ended import Ended
 from workers.targets.program import environment
-from workers.targets.tally import BATCH, MOST_EVENTS, OnEvents
+from workers.targets.tally import BATCH, LAST_EVENTS, MOST_EVENTS, OnEvents
 from workers.targets.terms import Terms
 
 MIB = 1024 * 1024
@@ -96,7 +96,8 @@ def test_two_hundred_megabytes_are_neither_kept_nor_in_the_way(flood: str, guard
     assert ended.output_tail.endswith("the end\n")
     assert len(ended.output_tail.encode()) <= MIB
     assert ended.dropped_bytes > 200_000_000 - 2 * MIB
-    assert len(events) <= MOST_EVENTS
+    assert len(events) <= MOST_EVENTS + LAST_EVENTS + 2
+    assert "the end" in str(events[-1].data["text"]), "the tail is what is kept"
     assert grown_kib < 32 * 1024
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from workers.adapters import ADAPTERS
 from workers.adapters.events import Event, Usage
-from workers.targets.tally import Tally
+from workers.targets.tally import LAST_EVENTS, MOST_EVENTS, Tally
 from workers.targets.terms import Terms
 
 STREAMS = Path(__file__).parent / "streams"
@@ -139,3 +139,18 @@ def test_a_line_of_any_form_is_an_event_or_a_line_of_log(name: str, line: bytes)
     tally, _, _ = heard(name, [line])
 
     assert tally.usage == Usage()
+
+
+def test_of_too_many_events_the_first_and_the_last_are_kept() -> None:
+    lines = [said(type="message", number=number) for number in range(MOST_EVENTS + 1000)]
+    events: list[Event] = []
+    tally = Tally(ADAPTERS["generic"](), events.extend, lambda _: None, Terms({}, 0, 0, 0, 1))
+
+    for line in lines:
+        tally.out(line, cut=False)
+    tally.end("the last words")
+
+    numbers = [it.data["number"] for it in events if "number" in it.data]
+    assert numbers == [*range(MOST_EVENTS), *range(MOST_EVENTS + 1000 - LAST_EVENTS, MOST_EVENTS + 1000)]
+    assert "800 events are left out" in str(events[MOST_EVENTS].data["text"])
+    assert events[-1].data["text"] == "the last words"

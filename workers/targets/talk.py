@@ -41,7 +41,7 @@ class Talk:
             while (gone := self._payload.hear()) is None:
                 self._once()
         self._read_the_rest()
-        self.tally.flush()
+        self.tally.end(self.tail.text()[-LONGEST_ERROR:])
         return gone
 
     def _once(self) -> None:

@@ -1,5 +1,6 @@
 """What a payload has said so far: counted, held to its budget, and handed on in batches."""
 
+from collections import deque
 from collections.abc import Callable
 
 from shared.rules.reasons import Reason
@@ -9,8 +10,9 @@ from workers.targets.terms import Terms
 
 BATCH = 100
 BATCH_S = 0.2
-# Of one attempt; what comes later is counted, and its text is in the output's tail.
+# Of one attempt, as they come; of what comes later the last are kept, for the end of a log says why it ended.
 MOST_EVENTS = 5_000
+LAST_EVENTS = 200
 
 OnEvents = Callable[[list[Event]], None]
 
@@ -23,6 +25,8 @@ class Tally:
         self._batch: list[Event] = []
         self._batch_since = 0.0
         self._stopped = False
+        self._last: deque[Event] = deque(maxlen=LAST_EVENTS)
+        self._left_out = 0
         self.events = 0
         self.turns = 0
         self.usage = Usage()
@@ -69,7 +73,11 @@ class Tally:
         if not self._stopped and (breach := self.breach()) is not None:
             self._stopped = True
             self._stop(breach)
-        if self.is_full or self.trouble is not None or not event.is_kept:
+        if self.trouble is not None or not event.is_kept:
+            return
+        if self.is_full:
+            self._left_out += len(self._last) == LAST_EVENTS
+            self._last.append(event)
             return
         self.events += 1
         self._batch.append(event)
@@ -91,6 +99,15 @@ class Tally:
         elif now - self._batch_since >= BATCH_S:
             self.flush()
             self._batch_since = now
+
+    def end(self, last_words: str) -> None:
+        """Nothing more will come: hands on what waits, and what was held back since there was too much."""
+        if self.is_full:
+            words = f"Much was said: lines of log and {self._left_out} events are left out before this."
+            self._batch += [Event("log", {"text": words, "left_out": True}), *self._last]
+            self._batch.append(Event("log", {"text": last_words, "stream": "tail"}))
+            self._last.clear()
+        self.flush()
 
     def flush(self) -> None:
         """Hand on what is waiting. If that fails, the payload is ended: a run whose turns are lost is not
