@@ -15,9 +15,7 @@ def test_a_budget_is_set_listed_and_removed(api: Api) -> None:
     assert (told.json()["turns"], told.json()["tokens"], told.json()["micros"]) == (10, None, 5_000_000)
     assert (told.json()["spent_turns"], told.json()["held_turns"]) == (0, 0)
     assert [it["key"] for it in api.get("/api/budgets")["items"]] == [f"workspace:{workspace}"]
-    assert api.rows("select type from activity_logs where type = 'budget_set'") == [
-        ("budget_set",)
-    ]
+    assert api.rows("select type from activity_logs where type = 'budget_set'") == [("budget_set",)]
     assert api.ask("DELETE", path).status_code == 204
     assert api.ask("DELETE", path).status_code == 404
     assert api.get("/api/budgets")["items"] == []
