@@ -185,7 +185,8 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_called(called: Calle
 
 @pytest.mark.parametrize(
     "answers",
-    [["127.0.0.1", "10.0.0.1"], ["93.184.216.34", "169.254.169.254"], ["::ffff:10.0.0.1"], ["64:ff9b::7f00:1"],
+    [["127.0.0.1", "10.0.0.1"], ["10.0.0.1", "127.0.0.1"],
+     ["93.184.216.34", "169.254.169.254"], ["::ffff:10.0.0.1"], ["64:ff9b::7f00:1"],
      ["2002:7f00:1::"], ["fe80::1%1"]],
 )  # fmt: skip
 def test_one_answer_that_is_not_open_closes_all(answers: list[str], called: Called) -> None:
