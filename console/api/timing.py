@@ -48,7 +48,7 @@ class Backfilled(BaseModel):
 @router.post("/preview")
 def preview_schedule(rows: Rows, form: PreviewForm) -> Preview:
     """The next five occurrences of a schedule that is not saved, in words too; refused as it would be on save."""
-    found = preview.preview(rows, form.model_dump())
+    found = preview.preview(rows, form.model_dump(exclude={"target"}))
     at = [Occurrence(nominal_at=it) for it in found.occurrences]
     return Preview(words=found.words, occurrences=at, warnings=_told(found.warnings))
 

@@ -33,7 +33,7 @@ def replay(real: Real, labels: list[Label], rules: Rules) -> int:
             act(real, label, world, after)
         except AssertionError as error:
             raise Differs(f"{error}\nat the last of {labels[: number + 1]}") from error
-        _learn(real, after)
+        _learn(real, world, after)
         compare(real, after, labels[: number + 1])
         world = after
     return len(labels)
@@ -92,11 +92,11 @@ def _time(real: Real, f: int, before: World, after: World) -> None:
         real.lapse(f)
 
 
-def _learn(real: Real, after: World) -> None:
-    """The number of an epoch that is new: the same for rows and gate, wherever it stands."""
+def _learn(real: Real, before: World, after: World) -> None:
+    """The real number of the gate's epoch where the model has another than before: numbers are used again there."""
     there = real.upkeep.gate.current_epoch()
-    if after.gate.epoch and there is not None:
-        real.epochs.setdefault(after.gate.epoch, there)
+    if after.gate.epoch != before.gate.epoch and after.gate.epoch and there is not None:
+        real.epochs[after.gate.epoch] = there
 
 
 # Seen and compared --------------------------------------------------------------------------------
