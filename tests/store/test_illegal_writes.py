@@ -144,7 +144,7 @@ def is_refused(rows: Rows, write: str, known: dict[str, Any]) -> bool:
         with rows.sql.transaction(force_rollback=True):
             rows.sql.execute(write, known)  # pyright: ignore[reportArgumentType, reportCallIssue]
             rows.sql.execute("set constraints all immediate")
-    except (errors.CheckViolation, errors.UniqueViolation):
+    except (errors.CheckViolation, errors.UniqueViolation, errors.ExclusionViolation):
         return True
     return False
 
