@@ -56,7 +56,8 @@ create or replace view startable as
 insert into role_grants (role, rights, thing) values
   ('slotbeat_worker', 'select, insert, update', 'failure_classes'),
   ('slotbeat_worker', 'select', 'ready'), ('slotbeat_api', 'select', 'ready'),
-  ('slotbeat_worker', 'select (kind, last_run_at, created_at, held_streak, turns_today, turns_today_on)', 'schedules'),
+  ('slotbeat_worker', 'select (kind, last_run_at, created_at, held_streak, suppression_count, turns_today,'
+   ' turns_today_on)', 'schedules'),
   ('slotbeat_worker', 'update (held_streak, suppression_count, turns_today, turns_today_on)', 'schedules'),
   ('slotbeat_api', 'update (probe_id, healed_at, healed_by)', 'failure_classes'),
   ('slotbeat_api', 'update (held_streak)', 'schedules'),
