@@ -51,7 +51,7 @@ def database_template(servers: Servers) -> str:
 def database_url(servers: Servers, database_template: str) -> Iterator[str]:
     """A fresh, migrated database; gone after the test, whoever is still connected."""
     name = f"test_{next(numbers)}"
-    run_admin(servers, "create database {} template {}", name, database_template)
+    run_admin(servers, "create database {} template {} strategy file_copy", name, database_template)
     yield with_database(servers.database_url, name)
     run_admin(servers, "drop database {} with (force)", name)
 
