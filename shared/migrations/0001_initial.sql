@@ -159,6 +159,11 @@ create table firings (
   error              text,
   interrupted_count  smallint not null default 0 check (interrupted_count >= 0),
   schedule_revision  bigint,
+  -- What it depends on beyond its own doing: its lane, else the host that it calls, else its workspace.
+  place              text not null generated always as (
+                       coalesce('lane:' || lane,
+                                'host:' || lower(substring(target ->> 'url' from '(?i)^[a-z]+://(?:[^/?#@]*@)?([^/?#]+)')),
+                                'workspace:' || workspace_id::text)) stored,
   check (attempt_count <= max_attempts),
   check (status <> 'queued' or attempt_count < max_attempts),
   check ((status in ('completed', 'failed', 'cancelled')) = (finished_at is not null)),

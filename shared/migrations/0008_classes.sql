@@ -1,10 +1,5 @@
 -- Failures that schedules share: where a firing's failure counts, which classes are tripped, who may try again.
 
--- What a firing depends on beyond its own doing: its lane, else the host that it calls, else its workspace.
-alter table firings add column place text not null generated always as (
-  coalesce('lane:' || lane,
-           'host:' || lower(substring(target ->> 'url' from '(?i)^[a-z]+://(?:[^/?#@]*@)?([^/?#]+)')),
-           'workspace:' || workspace_id::text)) stored;
 create index firings_completed_at_place on firings (place, finished_at) where status = 'completed';
 create index firings_completed_in_workspace on firings (workspace_id, finished_at) where status = 'completed';
 create index attempts_failed_outside on attempts (failure_reason, ended_at)
@@ -28,21 +23,6 @@ alter table failure_classes
 
 -- Failures in a row that are held: no firing of the class completed that would show they are the schedule's own.
 alter table schedules add column held_streak integer not null default 0 check (held_streak >= 0);
-
--- What could start but for tripped classes: queued, its time come, its schedule not paused, its workspace fit. A
--- schedule that does not allow overlap runs one firing at a time; what people ask for by hand does not wait for that.
-create view ready as
-  select f.*
-    from firings f
-    join workspaces w on w.id = f.workspace_id
-    left join schedules s on s.id = f.schedule_id
-   where f.status = 'queued'
-     and (f.not_before is null or f.not_before <= now())
-     and w.status in ('online', 'degraded', 'failed')
-     and (s.id is null or f.source in ('manual', 'rerun')
-          or (s.status <> 'paused'
-              and (s.overlap = 'allow'
-                   or not exists (select from firings r where r.schedule_id = s.id and r.status = 'running'))));
 
 -- What may start now: what is ready, and held by no tripped class, or its probe, or asked for by hand.
 create or replace view startable as
