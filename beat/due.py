@@ -12,12 +12,11 @@ from shared.events import event, trouble
 from shared.pressure import Pressure, Streams
 from shared.rules import heartbeats
 from shared.rules.budgets import is_used_up
-from shared.rules.cron import parse_cron
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
-from shared.rules.jitter import jitter
-from shared.rules.missed import ScheduleFacts, due_now
+from shared.rules.missed import due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
+from shared.rules.planning import facts_of
 from shared.rules.pressure import Patience, put_off_until
 from shared.rules.reasons import Reason, SkipReason
 from shared.settings import Settings
@@ -120,7 +119,7 @@ def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> boo
 
 
 def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[str]) -> None:
-    found = due_now(_facts(schedule), schedule.now)
+    found = due_now(facts_of(schedule), schedule.now)
     skips = [due.NewSkip.of(schedule.id, it) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
@@ -138,22 +137,6 @@ def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[
     if schedule.workspace_status not in ADMITS:
         decided.held += [it.id for it in made]
     decided.skips += skips
-
-
-def _facts(schedule: due.DueSchedule) -> ScheduleFacts:
-    return ScheduleFacts(
-        next_run_at=schedule.next_run_at,
-        cron=None if schedule.cron is None else parse_cron(schedule.cron),
-        zone=ZoneInfo(schedule.timezone),
-        missed=schedule.missed,
-        overlap=schedule.overlap,
-        start_deadline_s=schedule.start_deadline_s,
-        jitter=jitter(schedule.id, schedule.jitter_s),
-        start_at=schedule.start_at,
-        end_at=schedule.end_at,
-        remaining_runs=schedule.remaining_runs,
-        deferred_until=schedule.deferred_until,
-    )
 
 
 def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason | None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from shared.events import event
 from shared.rules.failure_classes import Judged, Patience, class_key, judge, probe_after
@@ -75,8 +74,7 @@ def _learnt(judged: Judged, failed: Failed, *, tripped: bool) -> Learnt:
 def _trip(connection: Postgres, ended: Ended, failed: Failed, schedules: int, patience: Patience) -> None:
     failure_classes.trip(connection, failed, schedules, probe_after(0, patience))
     body = {"key": failed.key, "schedules": schedules}
-    about: dict[str, Any] = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
-    activity.add(connection, activity.Deed("class_tripped", "slotbeat", body, **about))
+    activity.add(connection, activity.Deed("class_tripped", "slotbeat", body, **ended.about))
     words = (
         f"{schedules} schedules failed as {failed.reason} within {patience.window.total_seconds():.0f} s."
         " Their streaks are held, and what else is due there waits; one firing at a time tries whether it is over."
@@ -92,11 +90,6 @@ def _close(connection: Postgres, ended: Ended) -> tuple[str, ...]:
     keys = failure_classes.heal_of(connection, ended.firing_id)
     for key in keys:
         body = {"key": key, "by": "a firing completed"}
-        about: dict[str, Any] = {
-            "workspace": ended.workspace_id,
-            "schedule": ended.schedule_id,
-            "firing": ended.firing_id,
-        }
-        activity.add(connection, activity.Deed("class_closed", "slotbeat", body, **about))
+        activity.add(connection, activity.Deed("class_closed", "slotbeat", body, **ended.about))
         event("class.closed", key=key, firing=ended.firing_id)
     return tuple(keys)

@@ -21,10 +21,11 @@ Answer = Literal["ok", "already", "fenced"]
 
 @dataclass(frozen=True)
 class Settled:
-    """The answer, the firing's status when this call wrote it, and the classes of failures that it changed."""
+    """The answer; when this call wrote it, the firing's status, the reason, and the classes of failures it changed."""
 
     answer: Answer
     status: str | None = None
+    reason: str | None = None
     classes: tuple[str, ...] = ()
 
 
@@ -52,7 +53,7 @@ def settle_together(
         told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
     for (token, outcome), settled in zip(endings, told, strict=True):
         if settled.answer == "ok":
-            _say(known[token], outcome, settled)
+            _say(known[token], outcome.by, settled)
     return told
 
 
@@ -73,18 +74,18 @@ def _settle(
     if becomes.status != "queued":
         rest = Rest(becomes.status, max(ended.turns, outcome.turns or 0), streams, learnt)
         _write_the_rest(connection, ended, outcome, rest, settings)
-    return Settled("ok", becomes.status, learnt.changed)
+    return Settled("ok", becomes.status, outcome.reason, learnt.changed)
 
 
-def _say(ended: settlement.Ended, outcome: Outcome, settled: Settled) -> None:
+def _say(ended: settlement.Ended, by: str, settled: Settled) -> None:
     event(
         "firing.settled",
         firing=ended.firing_id,
         schedule=ended.schedule_id,
         token=ended.token,
         status=settled.status,
-        reason=_last_resort(ended, outcome).reason,
-        by=outcome.by,
+        reason=settled.reason,
+        by=by,
     )
 
 
@@ -139,9 +140,7 @@ def _write_the_rest(
             "failed_after_last_attempt",
             f"{ended.title} failed after {ended.attempt_count} attempts",
             f"{outcome.reason}: {outcome.error or ''}",
-            workspace=ended.workspace_id,
-            schedule=ended.schedule_id,
-            firing=ended.firing_id,
+            **ended.about,
         )
 
 
@@ -163,9 +162,7 @@ def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status
             body=body,
             status=LAST_STATUS[status],
             error=outcome.error,
-            workspace=ended.workspace_id,
-            schedule=ended.schedule_id,
-            firing=ended.firing_id,
+            **ended.about,
             duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
         ),
     )
@@ -177,8 +174,6 @@ def _log_reaped(connection: Postgres, ended: settlement.Ended, outcome: Outcome,
         "reaped",
         outcome.by,
         body,
-        workspace=ended.workspace_id,
-        schedule=ended.schedule_id,
-        firing=ended.firing_id,
+        **ended.about,
     )
     activity.add(connection, deed)

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 from shared.events import event, trouble
 from shared.rules import streaks
 from shared.rules.cron import next_after, parse_cron
-from shared.rules.endings import after_attempt
 from shared.rules.reasons import Reason
 from shared.settings import Settings
 from shared.store import activity, alerts, settlement
@@ -58,7 +57,7 @@ def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, 
         connection,
         ended.schedule_id,  # pyright: ignore[reportArgumentType] the caller has looked
         {
-            "last_status": LAST_STATUS[_after_status(outcome.reason)],
+            "last_status": LAST_STATUS[rest.status],
             "error": outcome.error,
             "reason": outcome.reason,
             "turns": rest.turns,
@@ -72,11 +71,6 @@ def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, 
         },
     )
     _tell(connection, ended, after)
-
-
-def _after_status(reason: str | None) -> str:
-    """The status of a firing that ended for good with this reason."""
-    return after_attempt(reason, attempts=1, most_attempts=1, retry_backoff_s=0, jitter=0).status
 
 
 def _grace_until(ended: settlement.Ended) -> datetime | None:
@@ -111,10 +105,7 @@ def _tell_one(connection: Postgres, ended: settlement.Ended, kind: str, code: st
         kind,
         "slotbeat",
         {"reason": code, "words": words},
-        workspace=ended.workspace_id,
-        schedule=ended.schedule_id,
-        firing=ended.firing_id,
+        **ended.about,
     )
     activity.add(connection, deed)
-    about = {"workspace": ended.workspace_id, "schedule": ended.schedule_id, "firing": ended.firing_id}
-    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **about)
+    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **ended.about)

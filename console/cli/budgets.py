@@ -35,10 +35,7 @@ def budget() -> None:
 def list_budgets(context: click.Context, as_json: bool) -> None:
     """List budgets with what is used of them."""
     rows = server(context).ask("GET", "/api/budgets")["items"]
-    if as_json:
-        show.as_json(rows)
-    else:
-        show.table(rows, _COLUMNS, "There are no budgets.")
+    show.listing(rows, _COLUMNS, "There are no budgets.", json_wanted=as_json)
 
 
 @budget.command("set")

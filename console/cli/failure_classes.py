@@ -40,10 +40,9 @@ def list_classes(context: click.Context, tripped: bool, as_json: bool) -> None:
     """List classes, tripped ones first."""
     query = {"tripped": "true" if tripped else "false", "limit": 200}
     rows = server(context).ask("GET", "/api/failure-classes", query=query)["items"]
-    if as_json:
-        show.as_json(rows)
-    else:
-        show.table(rows, _COLUMNS, "No class of failures is tripped." if tripped else "None was ever tripped.")
+    show.listing(
+        rows, _COLUMNS, "No class of failures is tripped." if tripped else "None was ever tripped.", json_wanted=as_json
+    )
 
 
 @failure_class.command("release")

@@ -51,10 +51,7 @@ def list_firings(
         "status": status,
     }
     rows = api.every("/api/firings", most, **query)
-    if as_json:
-        show.as_json(rows)
-    else:
-        show.table(rows, _COLUMNS, "There are no such firings.")
+    show.listing(rows, _COLUMNS, "There are no such firings.", json_wanted=as_json)
 
 
 @firing.command("show")

@@ -41,6 +41,14 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], nothing:
         _plain([[it.upper() for it in names], *cells])
 
 
+def listing(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], nothing: str, *, json_wanted: bool) -> None:
+    """Prints rows as JSON for programs, else as a table."""
+    if json_wanted:
+        as_json(rows)
+    else:
+        table(rows, columns, nothing)
+
+
 def facts(told: Iterable[tuple[str, Any]]) -> None:
     """Prints names and values, one a line; what is not set is left out."""
     known = [(name, cell(value, 0)) for name, value in told if value is not None and value != ""]

@@ -72,10 +72,7 @@ def limit() -> None:
 def list_limits(context: click.Context, as_json: bool) -> None:
     """List limits."""
     rows = server(context).ask("GET", "/api/limits")["items"]
-    if as_json:
-        show.as_json(rows)
-    else:
-        show.table(rows, _LIMITS, "There are no limits.")
+    show.listing(rows, _LIMITS, "There are no limits.", json_wanted=as_json)
 
 
 @limit.command("set")

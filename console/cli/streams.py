@@ -24,10 +24,7 @@ def stream() -> None:
 def list_streams(context: click.Context, as_json: bool) -> None:
     """List active streams."""
     rows = server(context).ask("GET", "/api/interactive-streams", query={"limit": 200})["items"]
-    if as_json:
-        show.as_json(rows)
-    else:
-        show.table(rows, _COLUMNS, "No stream is active.")
+    show.listing(rows, _COLUMNS, "No stream is active.", json_wanted=as_json)
 
 
 @stream.command("hold")

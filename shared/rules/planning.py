@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.rules.cron import Cron, parse_cron
 from shared.rules.cron_notes import Note, notes
@@ -78,6 +79,23 @@ class Standing:
         if self.paused_for is None:
             return SkipReason.MISSED
         return SkipReason.QUARANTINED if self.paused_for == SkipReason.QUARANTINED else SkipReason.PAUSED
+
+
+def facts_of(row: Any) -> ScheduleFacts:
+    """What decides about the occurrences of a schedule's row that is due."""
+    return ScheduleFacts(
+        next_run_at=row.next_run_at,
+        cron=None if row.cron is None else parse_cron(row.cron),
+        zone=ZoneInfo(row.timezone),
+        missed=row.missed,
+        overlap=row.overlap,
+        start_deadline_s=row.start_deadline_s,
+        jitter=jitter(row.id, row.jitter_s),
+        start_at=row.start_at,
+        end_at=row.end_at,
+        remaining_runs=row.remaining_runs,
+        deferred_until=row.deferred_until,
+    )
 
 
 def check(timing: Timing) -> None:

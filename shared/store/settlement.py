@@ -62,6 +62,11 @@ class Ended:
     place: str
     class_tripped: bool
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an alert or a row of the activity log about it names."""
+        return {"workspace": self.workspace_id, "schedule": self.schedule_id, "firing": self.firing_id}
+
 
 def lock_ending(connection: Postgres, token: int) -> Ended | None:
     """The same of a single token; None when there is no such token."""

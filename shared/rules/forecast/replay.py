@@ -6,16 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from shared.rules.cron import parse_cron
 from shared.rules.forecast.floor import BACKOFF, PAUSE, Floor, LineMaker, Run
 from shared.rules.forecast.given import Planned, Standing, World
 from shared.rules.forecast.line import Line, Waiter
-from shared.rules.jitter import jitter
 from shared.rules.line_order import place_in_line
 from shared.rules.missed import ScheduleFacts, due_now, first_due
 from shared.rules.overlap import ReplaceRunning, Skip, admit, runs_alone
+from shared.rules.planning import facts_of
 from shared.rules.reasons import SkipReason
 
 # What a second of computing is good for. Beyond it the forecast ends earlier, and says so.
@@ -110,7 +108,7 @@ class _Clock:
     # How it begins ---------------------------------------------------------------------------------
 
     def _scheduled(self, it: Planned) -> _Schedule:
-        facts = _facts(it)
+        facts = facts_of(it)
         first: datetime | None = it.next_run_at
         if it.paused_until is not None:
             first = first_due(facts, max(it.paused_until, self.world.now))
@@ -217,19 +215,3 @@ class _Clock:
         row, place = it.row, place_in_line(self.line_no, it.row.priority)
         waiter = Waiter(f"{self.line_no:032x}", it.workspace, row.lane or "", place, forced=False)
         return Run(waiter, row.name, row.id, nominal, self.floor.now, it.lasts, it.alone)
-
-
-def _facts(it: Planned) -> ScheduleFacts:
-    return ScheduleFacts(
-        next_run_at=it.next_run_at,
-        cron=None if it.cron is None else parse_cron(it.cron),
-        zone=ZoneInfo(it.timezone),
-        missed=it.missed,
-        overlap=it.overlap,
-        start_deadline_s=it.start_deadline_s,
-        jitter=jitter(it.id, it.jitter_s),
-        start_at=it.start_at,
-        end_at=it.end_at,
-        remaining_runs=it.remaining_runs,
-        deferred_until=it.deferred_until,
-    )
