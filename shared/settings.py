@@ -62,6 +62,9 @@ class Settings:
     keep_events_days: int = knob(14, "how long firing events are kept", low=1)
     keep_activity_days: int = knob(90, "how long the activity log is kept", low=1)
     keep_firings_days: int = knob(90, "how long ended firings and skips are kept", low=1)
+    require_token: bool = knob(
+        False, "a token for each request also on loopback, as behind a proxy on the same host", here_only=True
+    )
     alert_urls: str = knob("", "Apprise addresses, separated by spaces")
     allowed_commands: str = knob(
         "*", "programs that command targets may run, by name or full path, separated by spaces", here_only=True

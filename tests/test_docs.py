@@ -36,6 +36,8 @@ REDIS_URL=
 # The server that the command line asks, and the token it shows there; default: the one of `make up`.
 #SLOTBEAT_URL=http://127.0.0.1:8000
 #SLOTBEAT_TOKEN=
+# A token that the API knows as an admin's from its start on: 32 characters or more, drawn at random.
+#SLOTBEAT_ADMIN_TOKEN=
 """
 
 
@@ -130,7 +132,7 @@ def test_the_example_environment_is_that_of_the_code() -> None:
 def test_the_defaults_of_the_example_are_read_back_as_the_defaults_of_the_code() -> None:
     given = dict(re.findall(r"^#(SLOTBEAT_\w+)=(.*)$", EXAMPLE.read_text("utf-8"), re.MULTILINE))
 
-    for name in ("SLOTBEAT_URL", "SLOTBEAT_TOKEN"):
+    for name in ("SLOTBEAT_URL", "SLOTBEAT_TOKEN", "SLOTBEAT_ADMIN_TOKEN"):
         given.pop(name)
     assert given.pop("SLOTBEAT_NAMESPACE") == settings.addresses({"DATABASE_URL": "x", "REDIS_URL": "x"}).namespace
     assert {it.source for it in settings.resolve(given, {})} == {"environment"}

@@ -95,10 +95,13 @@ def _of_http(error: HTTPException) -> Problem:
 def _of_postgres(error: psycopg.Error) -> Problem:
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return Problem(409, "changed_meanwhile", "What this belongs to was removed meanwhile. Read it again.")
-    if isinstance(error, psycopg.OperationalError):
-        detail = "Postgres does not answer in time. What runs goes on. Try again in some seconds."
-        return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
-    return _unexpected(error)
+    return away(error) if isinstance(error, psycopg.OperationalError) else _unexpected(error)
+
+
+def away(_: psycopg.OperationalError) -> Problem:
+    """503: Postgres does not answer."""
+    detail = "Postgres does not answer in time. What runs goes on. Try again in some seconds."
+    return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 
 def _unexpected(_: Exception) -> Problem:

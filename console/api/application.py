@@ -1,6 +1,7 @@
 """The application: resources, the dashboard's pages, the door before them, what they have at hand."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -8,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from console.api import (
@@ -26,13 +27,17 @@ from console.api import (
     slots,
     streams,
     timing,
+    tokens,
     why,
     workspaces,
 )
 from console.api import settings as settings_api
+from console.api.allowed import allowed
 from console.api.answers import ProblemDetails
 from console.api.door import Door
+from console.api.entry import Entry
 from console.api.state import Connections
+from console.deeds.api_tokens import VARIABLE
 from shared import celery_app
 from shared import settings as knobs
 from shared.admission import Admission
@@ -44,16 +49,19 @@ _THREADS = 5
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": ProblemDetails, "description": words}
     for code, words in {
+        401: "A token is needed, or this one is none",
+        403: "The token has not the scope",
         404: "No such thing",
         409: "Not possible in its state",
         422: "A value that cannot be",
+        429: "Too many wrong tokens, or no room",
         503: "Postgres or Redis is away",
     }.items()
 }
 
 
-def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
-    """An application that connects when it is first asked for something."""
+def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str | None = None) -> FastAPI:
+    """An application that connects when it is first asked for something; it knows this token, if there is one."""
     app = FastAPI(
         title="Slotbeat",
         version="1",
@@ -84,14 +92,17 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings) -> FastAPI:
         forecast,
         why,
         settings_api,
-        health,
+        tokens,
         docs,
     )
     for resource in resources:
-        app.include_router(resource.router)
+        app.include_router(resource.router, dependencies=[Depends(allowed)])
+    # Whether it lives, everybody may ask.
+    app.include_router(health.router)
     if find_spec("console.pages"):
         app.include_router(import_module("console.pages").router)
-    app.add_middleware(Door)
+    entry = Entry(database, require_token=settings.require_token, admin_token=admin_token)
+    app.add_middleware(Door, entry=entry)
     return app
 
 
@@ -118,4 +129,4 @@ def from_environment() -> FastAPI:
     """The application that the environment's addresses and settings ask for; it logs to standard error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return make_app(knobs.addresses(), knobs.read())
+    return make_app(knobs.addresses(), knobs.read(), os.environ.get(VARIABLE))

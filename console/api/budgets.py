@@ -4,11 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from console.api.allowed import Asking, needs
 from console.api.fields import Amount, Body
 from console.api.paging import Listing
 from console.api.state import Actor, Rows
 from console.deeds import budgets as deeds
-from shared.store import budgets
+from shared.rules.scopes import Scope
+from shared.store import budgets, places
 from shared.store.budgets import Budget, Wanted
 
 router = APIRouter(prefix="/api/budgets", tags=["budgets"])
@@ -24,19 +26,22 @@ class BudgetForm(Body):
     micros: Amount | None = None
 
 
-@router.get("")
-def list_budgets(rows: Rows) -> Listing[Budget]:
+@router.get("", openapi_extra=needs(one_workspace=True))
+def list_budgets(rows: Rows, caller: Asking) -> Listing[Budget]:
     """Every budget with its use; those of schedules too, which are set with the schedule."""
-    return Listing(items=budgets.every(rows.connection()), next_cursor=None)
+    found = budgets.every(rows.connection())
+    if caller.workspace is not None:
+        found = [it for it in found if caller.sees(places.of_limit(rows.connection(), it.key))]
+    return Listing(items=found, next_cursor=None)
 
 
-@router.put("/{key:path}")
+@router.put("/{key:path}", openapi_extra=needs(Scope.ADMIN))
 def set_budget(rows: Rows, actor: Actor, key: Key, form: BudgetForm) -> Budget:
     """Writes the budget of the fleet or a workspace; what waits for it looks again within a minute."""
     return deeds.put(rows, key, Wanted(form.turns, form.tokens, form.micros), actor)
 
 
-@router.delete("/{key:path}", status_code=204)
+@router.delete("/{key:path}", status_code=204, openapi_extra=needs(Scope.ADMIN))
 def remove_budget(rows: Rows, actor: Actor, key: Key) -> None:
     """Removes the budget of the fleet or a workspace."""
     deeds.remove(rows, key, actor)

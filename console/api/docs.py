@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from console.api.allowed import needs
+
 router = APIRouter(include_in_schema=False)
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slotbeat API</title>
@@ -19,7 +21,7 @@ Errors are problem details (RFC 9457) with a stable <code>error</code>. Bodies a
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
-@router.get("/api/docs")
+@router.get("/api/docs", openapi_extra=needs(one_workspace=True))
 def docs(request: Request) -> HTMLResponse:
     """The page."""
     described: dict[str, Any] = request.app.openapi()

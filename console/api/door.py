@@ -1,13 +1,16 @@
 """Who may come in: our own Host names and Origins; and what a body may be before anybody reads it (SEC-1)."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
+import psycopg
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.api.answers import answer
+from console.api import bound
+from console.api.answers import answer, away
+from console.api.entry import Entry, to_sign_in
 from console.api.intake import LARGEST_BODY, check_body
+from console.callers import call_as
 from console.problems import Problem
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -17,38 +20,60 @@ _OWN_SITES = {None, "same-origin", "none"}
 
 
 class Door:
-    """Refuses what must not come in with a problem; what comes in has a checked body, kept in memory."""
+    """Refuses what must not come in with a problem; what comes in has a caller, and a checked body, kept in memory."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, entry: Entry) -> None:
         self._app = app
+        self._entry = entry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
+            await self._start(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._let_in(scope, receive, send)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        why = await self._entry.may_start()
+        if why is None:
             await self._app(scope, receive, send)
-            return
+        else:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": why})
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
         try:
-            headers = Headers(scope=scope)
-            _check_host(headers)
-            if scope["method"] not in _SAFE:
-                _check_origin(headers)
-                if scope["path"].startswith("/api/"):
-                    receive = await _checked(headers, receive)
+            receive = await self._checked(scope, headers, receive)
         except Problem as problem:
-            await answer(problem)(scope, receive, send)
+            instead = to_sign_in(scope, headers) if problem.error == "token_needed" else None
+            await (instead or answer(problem))(scope, receive, send)
+            return
+        except psycopg.OperationalError as error:
+            await answer(away(error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
+    async def _checked(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        _check_host(headers, any_name=self._entry.needs_token(scope))
+        changes = scope["method"] not in _SAFE
+        if changes:
+            _check_origin(headers)
+        caller = await self._entry.who(scope, headers)
+        scope.setdefault("state", {})["caller"] = caller
+        call_as(caller)
+        return await _checked(headers, receive) if changes and scope["path"].startswith("/api/") else receive
 
-def _check_host(headers: Headers) -> None:
-    # A page that rebinds its name to 127.0.0.1 sends its own name here.
-    if len(headers.getlist("host")) != 1 or not _is_loopback(headers["host"]):
+
+def _check_host(headers: Headers, *, any_name: bool) -> None:
+    # A page that rebinds its name to 127.0.0.1 sends its own name here. Where a token is needed it has none.
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not (any_name or _is_loopback(hosts[0])):
         raise Problem(421, "foreign_host", "This server answers to loopback names only: use http://127.0.0.1.")
 
 
 def _is_loopback(host: str) -> bool:
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        return bound.is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False
 

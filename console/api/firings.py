@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Attempts, Body, Instant, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
 from console.api.paging import Listing, listing, moment_and_id_after
 from console.api.schedules import Started, started
@@ -64,12 +65,12 @@ class Cancelled(BaseModel):
     answer: str
 
 
-@router.get("")
-def list_firings(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[Firing]:
+@router.get("", openapi_extra=needs(one_workspace=True))
+def list_firings(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()]) -> Listing[Firing]:
     """Firings by the time they were queued, newest first."""
     which = Filter(
         wanted.schedule,
-        wanted.workspace,
+        only(caller, wanted.workspace),
         wanted.status and wanted.status.value,
         wanted.reason and wanted.reason.value,
         wanted.since,
@@ -79,9 +80,12 @@ def list_firings(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[Firi
     return listing(found, wanted.limit, lambda it: f"{it.queued_at.isoformat()}|{it.id}")
 
 
-@router.post("")
-def create_firing(slots: Slots, actor: Actor, form: AdHoc, how: HowQuery, response: Response) -> Started:
+@router.post("", openapi_extra=needs(one_workspace=True))
+def create_firing(
+    slots: Slots, actor: Actor, caller: Asking, form: AdHoc, how: HowQuery, response: Response
+) -> Started:
     """Runs something once; as with a schedule: 429 where there is no room, 202 in line with `queue`."""
+    need_place(caller, form.workspace_id)
     asked = deeds.How(how.force, how.queue, actor)
     values = {**form.model_dump(), "target": form.target.model_dump(exclude_none=True)}
     return started(deeds.ad_hoc(slots, values, asked), asked, response)

@@ -6,12 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from console.api.allowed import needs
 from console.api.fields import SomeSeconds
 from console.api.schedule_form import ScheduleForm, SchedulePatch
 from console.api.state import MOST_ITEMS, Asked, Rows
 from console.deeds import forecasting
 from shared.rules.forecast.preview import Preview
 from shared.rules.forecast.told import Forecast
+from shared.rules.scopes import Scope
 
 router = APIRouter(prefix="/api/forecast", tags=["forecast"])
 
@@ -40,14 +42,14 @@ def get_forecast(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Forecast:
     return forecasting.forecast(rows, wanted.hours, wanted.limit)
 
 
-@router.post("/preview")
+@router.post("/preview", openapi_extra=needs(Scope.READ))
 def preview_new(rows: Rows, form: NewSchedule, wanted: Annotated[Hours, Query()]) -> Preview:
     """What a new schedule would wait, and whom it would delay; nothing is saved."""
     values = form.values()
     return forecasting.of_new(rows, values, values.pop("expected_run_s"), wanted.hours)
 
 
-@router.post("/preview/{schedule_id}")
+@router.post("/preview/{schedule_id}", openapi_extra=needs(Scope.READ, fleet=True))
 def preview_edit(rows: Rows, schedule_id: UUID, form: SchedulePatch, wanted: Annotated[Hours, Query()]) -> Preview:
     """The same of an edit, with its wait before and after; with no fields, of the schedule as it is."""
     return forecasting.of_edit(rows, schedule_id, form.values(), wanted.hours)

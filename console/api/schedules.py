@@ -8,10 +8,12 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from console.api import crowding
+from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Name
 from console.api.paging import Listing, id_after, listing
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
 from console.api.state import Actor, HowQuery, Page, Paging, Rows, Slots
+from console.callers import calling
 from console.deeds import crowding as crowding_deeds
 from console.deeds import firings as firing_deeds
 from console.deeds import pausing
@@ -54,17 +56,18 @@ class Wanted(Paging):
     status: Annotated[Literal["active", "paused", "archived"] | None, Field()] = None
 
 
-@router.get("")
-def list_schedules(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[Schedule]:
+@router.get("", openapi_extra=needs(one_workspace=True))
+def list_schedules(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()]) -> Listing[Schedule]:
     """Schedules in the order they were made."""
-    which = Filter(wanted.workspace, wanted.name, wanted.status, id_after(wanted.cursor))
+    which = Filter(only(caller, wanted.workspace), wanted.name, wanted.status, id_after(wanted.cursor))
     found = store.page(rows.connection(), which, wanted.limit + 1)
     return listing(found, wanted.limit, lambda it: str(it.id))
 
 
-@router.post("", status_code=201)
-def create_schedule(rows: Rows, actor: Actor, form: ScheduleForm, response: Response) -> Saved:
+@router.post("", status_code=201, openapi_extra=needs(one_workspace=True))
+def create_schedule(rows: Rows, actor: Actor, caller: Asking, form: ScheduleForm, response: Response) -> Saved:
     """Makes a schedule; it is due at its first occurrence from now on."""
+    need_place(caller, form.workspace_id)
     saved = deeds.create(rows, form.values(), actor)
     response.headers["Location"] = f"/api/schedules/{saved.schedule.id}"
     return _saved(rows, saved, response)
@@ -84,6 +87,7 @@ def replace_schedule(
     rows: Rows, actor: Actor, schedule_id: UUID, form: ScheduleForm, response: Response, if_match: IfMatch = None
 ) -> Saved:
     """Edits all of a schedule. What waits or runs of it stays as it was made."""
+    need_place(calling(), form.workspace_id)
     return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
 
 
@@ -92,6 +96,8 @@ def edit_schedule(
     rows: Rows, actor: Actor, schedule_id: UUID, form: SchedulePatch, response: Response, if_match: IfMatch = None
 ) -> Saved:
     """Edits the fields that are given."""
+    if "workspace_id" in form.model_fields_set:
+        need_place(calling(), form.workspace_id)
     return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
 
 

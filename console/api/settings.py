@@ -5,10 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from console.api.allowed import needs
 from console.api.fields import Body
 from console.api.paging import Listing
 from console.api.state import Actor, Rows, Slots
 from console.deeds import settings as deeds
+from shared.rules.scopes import Scope
 from shared.settings import Setting, environment_name
 
 router = APIRouter(prefix="/api/settings", tags=["settings"])
@@ -43,7 +45,7 @@ def get_setting(rows: Rows, key: str) -> Shown:
     return _shown(deeds.one(rows, key))
 
 
-@router.put("/{key}")
+@router.put("/{key}", openapi_extra=needs(Scope.ADMIN))
 def set_setting(slots: Slots, actor: Actor, key: str, form: SettingForm) -> Shown:
     """Writes it into the table; where `source` still is environment, the variable masks it."""
     return _shown(deeds.write(slots, key, form.value, actor))

@@ -5,13 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
+from console.api.allowed import Asking, needs
 from console.api.fields import Body, Cap
 from console.api.paging import Listing
 from console.api.state import Actor, Rows, Slots
+from console.callers import Caller
 from console.deeds import limits as deeds
 from shared.answers import Usage
 from shared.rules.line_order import PRIORITY_STEP
-from shared.store import limits, overview
+from shared.rules.scopes import Scope
+from shared.store import limits, overview, places
 from shared.store.limits import Limit, SlotHolder
 from shared.store.overview import Waits
 
@@ -44,37 +47,51 @@ class AllSlots(BaseModel):
     gate: Usage | None
 
 
-@router.get("/slots")
-def get_slots(slots: Slots) -> AllSlots:
+@router.get("/slots", openapi_extra=needs(one_workspace=True))
+def get_slots(slots: Slots, caller: Asking) -> AllSlots:
     """Usage, cap, holders and the line, per limit."""
     with overview.one_moment(slots.database) as connection:
         known, held = limits.listing(connection), limits.holders(connection)
         line = overview.line(connection, _LONGEST_LINE, PRIORITY_STEP)
         waiting = overview.totals(connection, "").waiting
+        held = [
+            it for it in held if caller.workspace is None or caller.sees(places.of_firing(connection, it.firing_id))
+        ]
     items = [
         LimitInUse(
             limit=limit,
             holders=[it for it in held if it.limit_key == limit.key],
-            line=[it for it in line if limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")],
+            line=[
+                it
+                for it in line
+                if caller.sees(it.workspace_id)
+                and limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")
+            ],
         )
-        for limit in known
+        for limit in _seen(caller, known)
     ]
     return AllSlots(items=items, waiting=waiting, gate=deeds.usage(slots))
 
 
-@router.get("/limits")
-def list_limits(rows: Rows) -> Listing[Limit]:
+def _seen(caller: Caller, known: list[Limit]) -> list[Limit]:
+    """Without those of workspaces that do not exist for the caller."""
+    own = f"workspace:{caller.workspace}"
+    return [it for it in known if caller.workspace is None or it.key == own or not it.key.startswith("workspace:")]
+
+
+@router.get("/limits", openapi_extra=needs(one_workspace=True))
+def list_limits(rows: Rows, caller: Asking) -> Listing[Limit]:
     """Every limit with what is held under it."""
-    return Listing(items=limits.listing(rows.connection()), next_cursor=None)
+    return Listing(items=_seen(caller, limits.listing(rows.connection())), next_cursor=None)
 
 
-@router.put("/limits/{key:path}")
+@router.put("/limits/{key:path}", openapi_extra=needs(Scope.ADMIN))
 def set_limit(slots: Slots, actor: Actor, key: Key, form: LimitForm) -> Limit:
     """Writes a cap, and hands over at once what it makes free; lowering it ends nothing."""
     return deeds.set_cap(slots, key, form.cap, actor)
 
 
-@router.delete("/limits/{key:path}", status_code=204)
+@router.delete("/limits/{key:path}", status_code=204, openapi_extra=needs(Scope.ADMIN))
 def remove_limit(slots: Slots, actor: Actor, key: Key) -> None:
     """Removes the limit of a workspace or a lane; what runs under it goes on."""
     deeds.remove(slots, key, actor)

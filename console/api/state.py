@@ -74,9 +74,8 @@ async def _database(request: Request) -> Database:
 
 
 async def _actor(request: Request, slotbeat_actor: Annotated[str, Header(max_length=_LONGEST_ACTOR)] = "api") -> str:
-    """Who asks, in the caller's own words as long as there are no tokens; it stands in the activity log."""
-    request.state.actor = one_line(slotbeat_actor.strip(), _LONGEST_ACTOR) or "api"
-    return request.state.actor
+    """Who asks, as it stands in the activity log: the token's name, and the caller's own words."""
+    return request.state.caller.acts(one_line(slotbeat_actor.strip(), _LONGEST_ACTOR) or "api")
 
 
 Slots = Annotated[Admission, Depends(_admission)]

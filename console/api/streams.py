@@ -6,13 +6,18 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, StrictInt
 
+from console.api.allowed import Asking, need_place, needs
 from console.api.fields import Body
 from console.api.paging import Listing
 from console.api.state import Page, Rows, Talk
+from console.callers import Caller
 from console.deeds import streams as deeds
-from shared.pressure import Stream
+from console.problems import not_found
+from shared.pressure import Pressure, Stream
 
 router = APIRouter(prefix="/api/interactive-streams", tags=["interactive streams"])
+
+_OWN = needs(one_workspace=True)
 
 StreamId = Annotated[
     str,
@@ -38,21 +43,33 @@ class Held(BaseModel):
     ttl_s: int
 
 
-@router.get("")
-def list_streams(talk: Talk, page: Page) -> Listing[Stream]:
+def _need_own(talk: Pressure, caller: Caller, stream_id: str) -> None:
+    """404 for a stream that is about more than the caller's own workspace."""
+    if caller.workspace is not None:
+        for it in deeds.listing(talk):
+            if it.id == stream_id and not caller.sees(it.workspace_id):
+                raise not_found("stream", stream_id)
+
+
+@router.get("", openapi_extra=_OWN)
+def list_streams(talk: Talk, caller: Asking, page: Page) -> Listing[Stream]:
     """The active streams, those that end first first."""
-    return Listing(items=deeds.listing(talk)[: page.limit], next_cursor=None)
+    found = [it for it in deeds.listing(talk) if caller.workspace is None or caller.sees(it.workspace_id)]
+    return Listing(items=found[: page.limit], next_cursor=None)
 
 
-@router.put("/{stream_id}")
-def hold_stream(talk: Talk, rows: Rows, stream_id: StreamId, form: StreamForm | None = None) -> Held:
+@router.put("/{stream_id}", openapi_extra=_OWN)
+def hold_stream(talk: Talk, rows: Rows, caller: Asking, stream_id: StreamId, form: StreamForm | None = None) -> Held:
     """Registers a stream, or renews it. While it is active, due schedules are put off; what runs goes on."""
     wish = form or StreamForm()
+    need_place(caller, wish.workspace_id)
+    _need_own(talk, caller, stream_id)
     deeds.hold(talk, rows, stream_id, wish.workspace_id, wish.ttl_s)
     return Held(id=stream_id, workspace_id=wish.workspace_id, ttl_s=wish.ttl_s)
 
 
-@router.delete("/{stream_id}", status_code=204)
-def end_stream(talk: Talk, stream_id: StreamId) -> None:
+@router.delete("/{stream_id}", status_code=204, openapi_extra=_OWN)
+def end_stream(talk: Talk, caller: Asking, stream_id: StreamId) -> None:
     """Ends a stream; also when it is not active."""
+    _need_own(talk, caller, stream_id)
     deeds.end(talk, stream_id)

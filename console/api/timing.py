@@ -7,10 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from console.api.allowed import needs
 from console.api.schedule_form import BackfillForm, PreviewForm
 from console.api.state import Actor, Rows, Slots
 from console.deeds import backfill, preview
 from shared.rules.cron_notes import Note
+from shared.rules.scopes import Scope
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"])
 
@@ -45,7 +47,7 @@ class Backfilled(BaseModel):
     warnings: list[dict[str, Any]]
 
 
-@router.post("/preview")
+@router.post("/preview", openapi_extra=needs(Scope.READ, one_workspace=True))
 def preview_schedule(rows: Rows, form: PreviewForm) -> Preview:
     """The next five occurrences of a schedule that is not saved, in words too; refused as it would be on save."""
     found = preview.preview(rows, form.model_dump(exclude={"target"}))

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from console.api.allowed import Asking
 from console.api.fields import Instant
 from console.api.state import Asked, Rows
 from console.deeds import why as deeds
@@ -32,15 +33,15 @@ class Why(BaseModel):
 
 
 @router.get("/schedules/{schedule_id}/why")
-def why_schedule(rows: Rows, schedule_id: UUID, moment: Annotated[Moment, Query()]) -> Why:
+def why_schedule(rows: Rows, caller: Asking, schedule_id: UUID, moment: Annotated[Moment, Query()]) -> Why:
     """What a schedule did at a moment and why, or is expected to do."""
-    return _told(deeds.of_schedule(rows, schedule_id, moment.at))
+    return _told(deeds.of_schedule(rows, schedule_id, moment.at, caller.workspace))
 
 
 @router.get("/firings/{firing_id}/why")
-def why_firing(rows: Rows, firing_id: UUID) -> Why:
+def why_firing(rows: Rows, caller: Asking, firing_id: UUID) -> Why:
     """The whole story of a firing: how it came, what it waited for, each attempt, how it ended."""
-    return _told(deeds.of_firing(rows, firing_id))
+    return _told(deeds.of_firing(rows, firing_id, caller.workspace))
 
 
 def _told(answer: deeds.Answer) -> Why:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, StrictInt
 
+from console.api.allowed import Asking, needs, only
 from console.api.fields import Body, Cap, Flag, Instant, Name, Title, Url
 from console.api.paging import Listing, id_after, listing
 from console.api.state import Actor, Asked, Page, Rows, Slots
@@ -14,6 +15,7 @@ from console.api.targets import Argv
 from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from shared import health
+from shared.rules.scopes import Scope
 from shared.settings import read
 from shared.store import settings as settings_table
 from shared.store import workspaces as store
@@ -88,14 +90,17 @@ class WhichRestart(Asked):
     number: Annotated[int | None, Field(ge=1, le=2**62)] = None
 
 
-@router.get("")
-def list_workspaces(rows: Rows, page: Page) -> Listing[Workspace]:
+@router.get("", openapi_extra=needs(one_workspace=True))
+def list_workspaces(rows: Rows, caller: Asking, page: Page) -> Listing[Workspace]:
     """Workspaces in the order they were made."""
-    found = store.page(rows.connection(), id_after(page.cursor), page.limit + 1)
+    own, after = only(caller, None), id_after(page.cursor)
+    if own is not None:
+        return Listing(items=store.listing(rows.connection(), (own,)) if after is None else [], next_cursor=None)
+    found = store.page(rows.connection(), after, page.limit + 1)
     return listing(found, page.limit, lambda it: str(it.id))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, openapi_extra=needs(Scope.ADMIN))
 def create_workspace(slots: Slots, actor: Actor, form: WorkspaceForm, response: Response) -> Workspace:
     """Makes a workspace."""
     edit = form.edit(whole=True)
@@ -112,19 +117,24 @@ def get_workspace(rows: Rows, workspace_id: UUID) -> Workspace:
     return deeds.get(rows, workspace_id)
 
 
-@router.put("/{workspace_id}")
+@router.put("/{workspace_id}", openapi_extra=needs(Scope.ADMIN))
 def replace_workspace(slots: Slots, actor: Actor, workspace_id: UUID, form: WorkspaceForm) -> Workspace:
     """Edits a workspace; what waits in it is held while it is not fit, and goes on when it is."""
     return deeds.change(slots, workspace_id, form.edit(whole=True), actor)
 
 
 @router.patch("/{workspace_id}")
-def edit_workspace(slots: Slots, actor: Actor, workspace_id: UUID, form: WorkspaceChanges) -> Workspace:
-    """Changes the fields that are given. An agent says here what it does: active_tasks, current_task."""
+def edit_workspace(slots: Slots, actor: Actor, caller: Asking, workspace_id: UUID, form: WorkspaceChanges) -> Workspace:
+    """Changes the fields that are given. An agent says here what it does: active_tasks, current_task.
+
+    Its status, and what an agent says, need the scope operate; all else needs admin.
+    """
+    if form.model_fields_set - _TOLD - {"status"}:
+        caller.need(Scope.ADMIN)
     return deeds.change(slots, workspace_id, form.edit(whole=False), actor)
 
 
-@router.delete("/{workspace_id}", status_code=204)
+@router.delete("/{workspace_id}", status_code=204, openapi_extra=needs(Scope.ADMIN))
 def delete_workspace(slots: Slots, actor: Actor, workspace_id: UUID) -> None:
     """Removes it: what waits is cancelled, what runs aborted, its schedules archived."""
     deeds.remove(slots, workspace_id, actor)

@@ -28,6 +28,7 @@ _COMMANDS = {
         "See outages that schedules share; release what they hold.",
     ),
     "stream": ("console.cli.streams:stream", "Say that people are talking, so that due schedules are put off."),
+    "token": ("console.cli.tokens:token", "Make, list and revoke API tokens."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
     "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),
     "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),

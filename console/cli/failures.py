@@ -14,6 +14,7 @@ _CODES = {
 }
 _REMEDIES = {
     "capacity_full": "Wait in line with --queue, or go past the caps with --force.",
+    "token_needed": "Ask an admin for one: slotbeat token create NAME.",
     "stale_revision": "Show it again, then repeat your edit.",
 }
 

@@ -1,6 +1,5 @@
 """Thin fronts of the programs that make up the stack; what follows the name goes to them as it stands."""
 
-import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -42,7 +41,7 @@ def flower(context: click.Context, arguments: tuple[str, ...]) -> None:
 @_front("Run the API with the dashboard, on 127.0.0.1:8000 unless told otherwise; options as of `uvicorn`.")
 def api(context: click.Context, arguments: tuple[str, ...]) -> None:
     """The API."""
-    _refuse_other_hosts(arguments)
+    _need_token(context, arguments)
     address = ("--host", "127.0.0.1", "--port", "8000", "--timeout-graceful-shutdown", "1")
     _become(context, "uvicorn", "console.api:app", *address, *arguments)
 
@@ -89,18 +88,22 @@ def _set_addresses(context: click.Context) -> None:
         raise Failure(f"{error}.") from error
 
 
-def _refuse_other_hosts(arguments: tuple[str, ...]) -> None:
-    """As long as there are no tokens, nobody else may come in."""
-    for at, word in enumerate(arguments):
-        name, equals, value = word.partition("=")
-        if name == "--host":
-            host = value if equals else "".join(arguments[at + 1 : at + 2])
-            if host != "localhost" and not _is_loopback(host):
-                raise Failure(f"The API has no tokens, so it listens on loopback only, not on {host}.", REFUSED)
+def _need_token(context: click.Context, arguments: tuple[str, ...]) -> None:
+    """Before anybody else may come in, there is a token."""
+    from console.api.bound import asked_for
 
+    where = asked_for(arguments, os.environ)
+    if where is None or os.environ.get("SLOTBEAT_ADMIN_TOKEN"):
+        return
+    _set_addresses(context)
+    from console.api.entry import why_not
+    from shared.settings import addresses
+    from shared.store.connection import Database
 
-def _is_loopback(host: str) -> bool:
+    database = Database(addresses().database_url)
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        why = why_not(database, where)
+    finally:
+        database.close()
+    if why is not None:
+        raise Failure(why, REFUSED)

@@ -48,5 +48,5 @@ def demo(context: click.Context) -> None:
     api = server(context)
     if not api.is_by(Remote):
         raise Failure("The demo needs a running server: start it with `slotbeat up`, or set SLOTBEAT_URL.")
-    made = load(api.url, Path(context.obj["folder"]).absolute())
+    made = load(api.url, Path(context.obj["folder"]).absolute(), dict(api.headers))
     click.echo(f"{made} schedules made")

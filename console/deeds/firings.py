@@ -7,6 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from console.callers import calling
 from console.deeds import fleet
 from console.deeds.gate import AWAY
 from console.deeds.schedules import archived
@@ -17,9 +18,10 @@ from shared.rules.budgets import is_used_up
 from shared.rules.eta import slot_eta_s
 from shared.rules.fitness import ADMITS
 from shared.rules.reasons import Reason
+from shared.rules.scopes import Scope
 from shared.rules.states import TERMINAL, State, may_move
 from shared.settings import read
-from shared.store import budgets, estimates, firing_detail, firings, schedules, settings, workspaces
+from shared.store import activity, budgets, estimates, firing_detail, firings, schedules, settings, workspaces
 from shared.store.activity import Deed
 from shared.store.connection import Database, Postgres
 from shared.store.schedules import Schedule
@@ -150,6 +152,8 @@ def _with_default_turns(made: firings.ByHand, default: int | None) -> firings.By
 
 
 def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str, Any] | None = None) -> UUID:
+    if how.forced:
+        _need_force(admission.database, made, how)
     _need_budget(admission.database.connection(), made, how)
     try:
         full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue)
@@ -163,6 +167,18 @@ def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str
     if full is not None:
         raise _no_room(admission.database, full)
     return made.id
+
+
+def _need_force(database: Database, made: firings.ByHand, how: How) -> None:
+    """Here and not at the doors: whichever way somebody comes, to go past the caps needs the scope."""
+    try:
+        calling().need(Scope.FORCE)
+    except Problem as problem:
+        about: dict[str, Any] = {"workspace": made.workspace_id, "schedule": made.schedule_id}
+        body = {"schedule_id": made.schedule_id and str(made.schedule_id), "source": made.source}
+        refused_deed = Deed("force_refused", how.actor, body, "error", problem.detail, **about)
+        activity.add(database.connection(), refused_deed)
+        raise
 
 
 def _deed(made: firings.ByHand, how: How, more: Mapping[str, Any]) -> Deed:

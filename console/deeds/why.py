@@ -1,6 +1,6 @@
 """What happened and why, from rows only: of a firing, and of a schedule at a moment, past or to come (OBS-3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
@@ -18,6 +18,7 @@ from shared.store.connection import Database, Postgres
 from shared.store.overview import one_moment
 
 _MINUTE = timedelta(minutes=1)
+_ANOTHER = "a firing of another workspace"
 _FARTHEST = timedelta(days=7)
 
 
@@ -30,16 +31,16 @@ class Answer:
     why: Why
 
 
-def of_firing(database: Database, firing: UUID) -> Answer:
-    """The whole story of a firing."""
+def of_firing(database: Database, firing: UUID, only: UUID | None = None) -> Answer:
+    """The whole story of a firing; to who may see `only` one workspace, others are not named."""
     with one_moment(database) as connection:
         found = story.firing(connection, firing)
         if found is None:
             raise not_found("firing", firing)
-        return Answer(found.nominal_at, firing, _story(connection, found))
+        return Answer(found.nominal_at, firing, _story(connection, found, only))
 
 
-def of_schedule(database: Database, schedule: UUID, at: datetime | None) -> Answer:
+def of_schedule(database: Database, schedule: UUID, at: datetime | None, only: UUID | None = None) -> Answer:
     """What a schedule did at a moment, or will do; without one, what it last did or does now."""
     with one_moment(database) as connection:
         row = story.schedule(connection, schedule)
@@ -47,31 +48,34 @@ def of_schedule(database: Database, schedule: UUID, at: datetime | None) -> Answ
             raise not_found("schedule", schedule)
         at = row.now if at is None else at
         if at > row.now:
-            return Answer(at, None, _to_come(connection, row, at))
-        return _past(connection, row, at)
+            return Answer(at, None, _to_come(connection, row, at, only))
+        return _past(connection, row, at, only)
 
 
-def _past(connection: Postgres, row: Row, at: datetime) -> Answer:
+def _past(connection: Postgres, row: Row, at: datetime, only: UUID | None) -> Answer:
     minute = at.replace(second=0, microsecond=0)
     fired = story.firing_of(connection, row.id, minute, minute + _MINUTE)
     if fired is None:
         return Answer(at, None, why_not(row, minute, story.then(connection, row.id, minute, minute + _MINUTE)))
     found = story.firing(connection, fired)
     assert found is not None
-    return Answer(at, fired, _story(connection, found))
+    return Answer(at, fired, _story(connection, found, only))
 
 
-def _story(connection: Postgres, found: Fired) -> Why:
+def _story(connection: Postgres, found: Fired, only: UUID | None) -> Why:
     until = found.finished_at or found.now
+    holds = story.holds(connection, found.id, found.queued_at, until)
+    if only is not None:
+        holds = [it if it.workspace_id == only else replace(it, title=_ANOTHER) for it in holds]
     around = Around(
-        story.holds(connection, found.id, found.queued_at, until),
+        holds,
         limits.caps(connection),
         story.tripped(connection, found.id, found.queued_at, until),
     )
     return why_firing(found, story.tries(connection, found.id), story.deeds(connection, found.id), around)
 
 
-def _to_come(connection: Postgres, row: Row, at: datetime) -> Why:
+def _to_come(connection: Postgres, row: Row, at: datetime, only: UUID | None) -> Why:
     never = paused_now(row, at)
     if never is not None:
         return never
@@ -80,10 +84,10 @@ def _to_come(connection: Postgres, row: Row, at: datetime) -> Why:
         return _say("not_due", f"{row.name} is not due any more then", at)
     if nominal - row.now > _FARTHEST:
         return _say("to_come", f"{row.name} is due at {clock(nominal)}, farther than a forecast looks", at)
-    return _expected(connection, row, nominal)
+    return _expected(connection, row, nominal, only)
 
 
-def _expected(connection: Postgres, row: Row, nominal: datetime) -> Why:
+def _expected(connection: Postgres, row: Row, nominal: datetime, only: UUID | None) -> Why:
     hours = ceil((nominal - row.now) / timedelta(hours=1)) + 2
     seen = replay(world_for(connection, hours), hours)
     behind = Behind(seen)
@@ -96,7 +100,8 @@ def _expected(connection: Postgres, row: Row, nominal: datetime) -> Why:
             "expected_later", f"{row.name} is due at {clock(nominal)} and waits past {clock(seen.until)}", nominal
         )
     starts, wait = seen.world.now + run.started * MS, behind.wait_ms(run)
-    waits = f", after {span(wait * MS)} behind {names(behind.whom(run))}" if wait >= 1000 else ""
+    whom = names(behind.whom(run)) if only is None else "others"
+    waits = f", after {span(wait * MS)} behind {whom}" if wait >= 1000 else ""
     words = f"{row.name} is due at {clock(nominal)} and is expected to start at {clock(starts)}{waits}"
     return _say("expected", words, nominal)
 

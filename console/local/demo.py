@@ -59,10 +59,10 @@ def fleet(api_url: str, folder: Path) -> list[Demo]:
 FIRST = ("read the sources", "read too much", "wait for an answer", "count lines", "report of the day", "back up")
 
 
-def load(api_url: str, folder: Path | None = None) -> int:
+def load(api_url: str, folder: Path | None = None, headers: dict[str, str] | None = None) -> int:
     """Makes the fleet through the API; what is there already is left alone. How many schedules were made."""
     made = 0
-    with httpx.Client(base_url=api_url, timeout=10) as api:
+    with httpx.Client(base_url=api_url, timeout=10, headers=headers) as api:
         places = {name: _workspace(api, name) for name in WORKSPACES}
         for it in fleet(api_url, folder or Path(".slotbeat").absolute()):
             answer = api.post("/api/schedules", json=it.body(places[it.workspace]))

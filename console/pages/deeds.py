@@ -1,36 +1,24 @@
 """What the dashboard's buttons do: run now, cancel, pause, resume; each answers with a page."""
 
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from console.callers import calling
 from console.deeds import firings, pausing
 from console.pages import words
 from console.pages.answers import PageRoute
-from console.pages.origin import only_ours
+from console.pages.origin import Fields, only_ours
 from console.pages.render import HEADERS, page
 from console.problems import Problem
 from shared.admission import Admission
 from shared.store import overview, schedules
 
-_LONGEST_FORM = 4096
 _LONGEST_NOTE = 500
-_ACTOR = "dashboard"
 
 router = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
-
-
-async def fields(request: Request) -> dict[str, str]:
-    """The fields of a small form, as browsers send it without files."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_FORM:
-            raise HTTPException(413, f"A form here has at most {_LONGEST_FORM} bytes.")
-    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True)
-    return {key: values[0].replace("\0", "") for key, values in told.items()}
 
 
 async def at_hand(request: Request) -> Admission:
@@ -38,7 +26,6 @@ async def at_hand(request: Request) -> Admission:
     return request.app.state.admission
 
 
-Fields = Annotated[dict[str, str], Depends(fields)]
 Slots = Annotated[Admission, Depends(at_hand)]
 
 
@@ -53,7 +40,7 @@ def back(said: str, of: UUID, form: dict[str, str]) -> Response:
 def run_now(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Starts a firing now; `how` is '', 'queue' or 'force'. With no room it says so, and what can be done."""
     wish = form.get("how", "")
-    how = firings.How(forced=wish == "force", queue=wish == "queue", actor=_ACTOR)
+    how = firings.How(forced=wish == "force", queue=wish == "queue", actor=calling().acts("dashboard"))
     try:
         firing = firings.execute(slots, schedule, {}, how)
     except Problem as problem:
@@ -89,7 +76,7 @@ def _not_started(slots: Admission, schedule: UUID, problem: Problem, form: dict[
 def cancel(slots: Slots, firing: UUID, form: Fields) -> Response:
     """Ends a firing that waits, or asks for the end of one that runs."""
     try:
-        said = firings.cancel(slots, firing, _ACTOR)
+        said = firings.cancel(slots, firing, calling().acts("dashboard"))
     except Problem as problem:
         # It was there to be cancelled when the page was drawn: no error of the person who pressed.
         if problem.error != "firing_ended":
@@ -102,12 +89,12 @@ def cancel(slots: Slots, firing: UUID, form: Fields) -> Response:
 def pause(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Pauses a schedule, with a note if there is one; what waits of it is held, what runs goes on."""
     note = form.get("note", "").strip()[:_LONGEST_NOTE] or None
-    pausing.pause(slots, schedule, pausing.Pause(note), _ACTOR)
+    pausing.pause(slots, schedule, pausing.Pause(note), calling().acts("dashboard"))
     return back("paused", schedule, form)
 
 
 @router.post("/schedules/{schedule}/resume")
 def resume(slots: Slots, schedule: UUID, form: Fields) -> Response:
     """Makes a schedule active from now on; nothing that it missed is fired, what was held goes on."""
-    pausing.resume(slots, schedule, _ACTOR)
+    pausing.resume(slots, schedule, calling().acts("dashboard"))
     return back("resumed", schedule, form)

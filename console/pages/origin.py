@@ -1,8 +1,30 @@
-"""Whether a form was sent from a page of ours: no other site may press our buttons."""
+"""Whether a form was sent from a page of ours, by somebody who may: no other site may press our buttons."""
 
-from urllib.parse import urlsplit
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
+
+from console.callers import calling
+from console.deeds.sign_ins import check_csrf
+from shared.rules.scopes import Scope
+
+# A schedule's form has its prompt, of 256 KiB, in up to three bytes for each.
+_LONGEST_FORM = 1024 * 1024
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """The fields of a form, as browsers send it without files."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_FORM:
+            raise HTTPException(413, f"A form here has at most {_LONGEST_FORM} bytes.")
+    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=200)
+    return {key: values[0].replace("\0", "") for key, values in told.items()}
+
+
+Fields = Annotated[dict[str, str], Depends(fields)]
 
 
 def is_ours(request: Request) -> bool:
@@ -14,9 +36,30 @@ def is_ours(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
-def only_ours(request: Request) -> None:
-    """Refuses a form that did not come from a page of ours (a dependency of routes that change something)."""
+async def from_ours(request: Request) -> None:
+    """Refuses a form that did not come from a page of ours."""
     if not is_ours(request):
         raise HTTPException(
             403, "This form was not sent from a page of this dashboard. Programs use the API under /api."
+        )
+
+
+async def only_ours(request: Request, form: Fields) -> None:
+    """The same, and what a change needs beside: the field `csrf` of who signed in, and the scope.
+
+    A dependency of all routes that change something.
+    """
+    await from_ours(request)
+    caller = calling()
+    check_csrf(caller, form.get("csrf"))
+    caller.need(Scope.OPERATE)
+
+
+async def may_look() -> None:
+    """Refuses who may not read, and whose token is for one workspace: pages tell of all (a dependency of all)."""
+    caller = calling()
+    caller.need(Scope.READ)
+    if caller.workspace is not None:
+        raise HTTPException(
+            403, f"The token {caller.name} is for one workspace, and the dashboard tells of all. Sign in with another."
         )

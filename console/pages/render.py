@@ -4,7 +4,9 @@ from typing import Any
 
 from fastapi import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from console.callers import calling
 from console.pages import files, words
 from console.pages.board import due
 
@@ -19,6 +21,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+def csrf_field() -> Markup:
+    """What each form has that changes something: nothing where nobody signed in."""
+    told = calling().csrf
+    return Markup("") if told is None else Markup('<input type="hidden" name="csrf" value="{}">').format(told)
 
 
 def _environment() -> Environment:
@@ -44,6 +52,8 @@ def _environment() -> Environment:
     )
     known: dict[str, Any] = made.globals
     known["static"] = files.address
+    known["csrf"] = csrf_field
+    known["calling"] = calling
     return made
 
 

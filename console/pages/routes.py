@@ -3,12 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from console.pages import deeds
+from console.pages import deeds, sign_in
 from console.pages.answers import PageRoute
 from console.pages.board import MOST_SCHEDULES, board
 from console.pages.files import FILES
+from console.pages.origin import may_look
 from console.pages.render import page
 from shared.store import overview
 from shared.store.connection import Database
@@ -28,16 +29,17 @@ _SAID = {
 }
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-router.include_router(deeds.router)
+router.include_router(deeds.router, dependencies=[Depends(may_look)])
+router.include_router(sign_in.router)
 
 
-@router.get("/")
+@router.get("/", dependencies=[Depends(may_look)])
 def front(request: Request, q: str = Query("", max_length=_LONGEST_FILTER), said: str = "", of: str = "") -> Response:
     """The whole first page."""
     return _board(request, "front.html", q, said=_said(request.app.state.database, said, of))
 
 
-@router.get("/live")
+@router.get("/live", dependencies=[Depends(may_look)])
 def live(request: Request, q: str = Query("", max_length=_LONGEST_FILTER)) -> Response:
     """The parts of it that change, for the script that fetches them every two seconds."""
     return _board(request, "live.html", q)

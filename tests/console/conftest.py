@@ -62,9 +62,9 @@ def form(workspace: str, **over: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
+def serving(app: Any, host: str = "127.0.0.1") -> Iterator[str]:
     """The address at which a server in a thread of ours answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((host, 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api under test")
         thread.start()
@@ -77,14 +77,21 @@ def serving(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def api_at(database_url: str, redis_url: str) -> Iterator[Api]:
-    """An API of its own at these servers, which may be away."""
+def api_at(database_url: str, redis_url: str, host: str = "127.0.0.1") -> Iterator[Api]:
+    """An API of its own at these servers, which may be away; it listens at `host`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", database_url)
         patch.setenv("REDIS_URL", redis_url)
         app = make_app(knobs.addresses(), knobs.Settings())
-        with serving(app) as address, Client(base_url=address, timeout=20) as client:
+        with serving(app, host) as address, Client(base_url=address, timeout=20) as client:
             yield Api(client, database_url, app)
+
+
+@pytest.fixture
+def wide(database_url: str, redis_url: str) -> Iterator[Api]:
+    """An API that others could reach."""
+    with api_at(database_url, redis_url, "0.0.0.0") as made:
+        yield made
 
 
 @pytest.fixture

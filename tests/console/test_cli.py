@@ -235,7 +235,7 @@ def test_tables_are_aligned_text_in_pipes_and_help_needs_nothing_heavy(cli: Cli,
     assert helped.text.endswith("[]\n")
 
 
-def test_the_fronts_pass_their_options_on_and_the_api_stays_on_loopback(
+def test_the_fronts_pass_their_options_on_and_the_api_goes_beyond_loopback_with_tokens_only(
     empty_database_url: str, redis_url: str, tmp_path: Any, start: Start
 ) -> None:
     fresh = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
@@ -244,7 +244,8 @@ def test_the_fronts_pass_their_options_on_and_the_api_stays_on_loopback(
     assert Cli(fresh, str(tmp_path))("migrate").stdout == "up to date\n"
     assert "DATABASE_URL is not set" in Cli({}, str(tmp_path))("migrate", exits=1).stderr
     for words in (("--host", "0.0.0.0"), ("--host=192.0.2.1",), ("--host", "example.com"), ("--host",)):
-        assert "loopback" in Cli(fresh, str(tmp_path))("api", *words, exits=4).stderr
+        told = Cli(fresh, str(tmp_path))("api", *words, exits=4).stderr
+        assert "slotbeat token create NAME --scope admin" in told, words
     helped = start("python", "-m", "console.cli", "worker", "--help", env=fresh)
     assert helped.wait(20) == 0
     assert "--concurrency" in helped.text

@@ -121,7 +121,7 @@ TO_READER = {
     "reads prompts": "select prompt from firings",
     "reads targets": "select target from schedules",
     "reads what payloads said": "select data from firing_events",
-    "reads answers": "select answer from idempotency_keys",
+    "reads answers": "select made from idempotency_keys",
     "reads requests": "select request_id from attempts",
 }
 PROBES: dict[str, dict[str, str]] = dict(zip(roles.PARTS, (TO_WORKER, TO_BEAT, TO_API, TO_READER), strict=True))

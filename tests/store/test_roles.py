@@ -62,7 +62,7 @@ def scene(rows: Rows, database_url: str) -> Scene:
     rows.all("insert into activity_logs (type, actor) values ('x', 'y') returning id")
     rows.all("insert into settings (key, value) values ('x', 'y') returning key")
     rows.all(
-        "insert into api_tokens (id, name, prefix, hash, scopes) values (gen_random_uuid(), 'a', 'b', 'c', '{}')"
+        "insert into api_tokens (id, name, prefix, hash, scopes) values (gen_random_uuid(), 'a', 'b', 'c', '{read}')"
         " returning id"
     )
     facts = {"workspace": rows.workspace, "schedule": rows.schedule(), "paused": paused}
