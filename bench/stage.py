@@ -12,7 +12,7 @@ from celery import Celery
 
 from console.local.servers import Servers, embedded_servers
 from shared.admission import Admission
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.settings import Addresses, Settings
 from shared.store import limits, workspaces
 from shared.store.connection import Database
@@ -65,4 +65,4 @@ def stage(settings: Settings | None = None) -> Iterator[Stage]:
         yield made
         admission.gate.redis.close()
         database.close()
-        app.close()
+        close_app(app)

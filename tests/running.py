@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from tests.proc import Process, descendants
+from tests.proc import Process, descendants, is_alive
+from tests.waiting import until
 
 
 class Started:
@@ -52,12 +53,21 @@ class Started:
         self.process.wait()
 
     def end_tree(self) -> None:
-        below = self.tree()
-        if self.running:
-            self.kill()
-        for process in below:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+        """Ends it with all below it, and waits until they are gone."""
+        stopped: set[int] = set()
+        # Whoever is stopped starts nothing more that the next look would have to find.
+        while new := {self.pid, *(it.pid for it in self.tree())} - stopped:
+            each(new, signal.SIGSTOP)
+            stopped |= new
+        each(stopped, signal.SIGKILL)
+        self.process.wait()
+        until(lambda: not any(map(is_alive, stopped)))
+
+
+def each(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Start(Protocol):

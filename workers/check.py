@@ -9,9 +9,10 @@ from typing import Any
 
 from shared.clock import boottime
 from shared.rules.allowed import check_command
+from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from workers.adapters import ADAPTERS
-from workers.outcome import NOT_STARTED, Outcome
+from workers.outcome import Outcome
 from workers.station import Station
 from workers.targets import under_guard
 from workers.targets.ended import Ended

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.events import event
+from shared.rules.endings import INTERRUPTED, NOT_STARTED
 from shared.rules.failure_classes import Judged, Patience, class_key, judge, probe_after
 from shared.rules.reasons import of_outside_world
 from shared.settings import Settings
@@ -11,7 +12,6 @@ from shared.store import activity, alerts, failure_classes
 from shared.store.connection import Postgres
 from shared.store.failure_classes import Failed
 from shared.store.settlement import Ended
-from workers.outcome import INTERRUPTED, NOT_STARTED
 
 
 @dataclass(frozen=True)

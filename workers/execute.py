@@ -12,12 +12,13 @@ from redis.exceptions import RedisError
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
 from shared.held import rearrange
+from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firing_events, progress
 from workers import remote, spending
 from workers.adapters.events import Event, Usage
 from workers.check import Case, checked
-from workers.outcome import NOT_STARTED, Outcome
+from workers.outcome import Outcome
 from workers.preflight import preflight
 from workers.settle import Settled, settle
 from workers.station import Station

@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
+from shared.rules.endings import INTERRUPTED
 from shared.settings import cap_asked_for
 from shared.store import attempts, processes, running
 from workers import tree
-from workers.outcome import INTERRUPTED
 from workers.station import Station
 from workers.wards import Ward, Wards
 
@@ -184,6 +184,7 @@ class Keeper(threading.Thread):
                 "leases": leases,
                 "loop_silent_s": round(self.loop_silent_s),
                 "ends_by": tree.support(),
+                "allows_any": self._station.settings.allowed.anything(),
                 "cap_asked_for": cap_asked_for(),
             },
         }

@@ -17,6 +17,7 @@ from shared.celery_app import REAP
 from shared.clock import monotonic
 from shared.events import event, trouble
 from shared.held import rearrange
+from shared.rules.endings import INTERRUPTED
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
 from shared.settings import Settings
@@ -24,7 +25,7 @@ from shared.store import attempts, cadence, processes
 from shared.store.attempts import LiveAttempt
 from workers import remote, restart, tree
 from workers.check import Case, checked
-from workers.outcome import INTERRUPTED, Outcome
+from workers.outcome import Outcome
 from workers.settle import Settled, settle_together
 from workers.station import Station
 

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from shared.events import event
-from shared.rules.endings import MOST_INTERRUPTIONS, Becomes, after_attempt
-from shared.rules.reasons import Reason
+from shared.rules.endings import INTERRUPTED, NOT_STARTED, Becomes, Chances, after_attempt, reason_that_counts
 from shared.settings import Settings
 from shared.store import activity, alerts, attempts, settlement
 from shared.store.connection import Database, Postgres
 from workers import heartbeats
 from workers.classes import learn
-from workers.outcome import INTERRUPTED, NOT_STARTED, Outcome
+from workers.outcome import Outcome
 from workers.write_back import LAST_STATUS, Rest, write_back
 
 Answer = Literal["ok", "already", "fenced"]
@@ -64,8 +63,7 @@ def _settle(
         return Settled("fenced")
     if not ended.live:
         return _too_late(connection, ended, outcome)
-    outcome = _last_resort(ended, outcome)
-    becomes = _becomes(ended, outcome)
+    outcome, becomes = _standing(ended, outcome)
     settlement.end_attempt(connection, ended, becomes, _report(outcome))
     learnt = learn(connection, ended, outcome.reason, settings)
     heartbeats.count_turns(connection, ended, outcome)
@@ -90,7 +88,7 @@ def _say(ended: settlement.Ended, by: str, settled: Settled) -> None:
 
 
 def _too_late(connection: Postgres, ended: settlement.Ended, outcome: Outcome) -> Settled:
-    would = _becomes(ended, _last_resort(ended, outcome))
+    _, would = _standing(ended, outcome)
     if ended.outcome == would.outcome:
         return Settled("already")
     attempts.keep_late_result(connection, ended.token, {k: v for k, v in asdict(outcome).items() if v is not None})
@@ -98,27 +96,13 @@ def _too_late(connection: Postgres, ended: settlement.Ended, outcome: Outcome) -
     return Settled("fenced")
 
 
-def _last_resort(ended: settlement.Ended, outcome: Outcome) -> Outcome:
-    """What somebody asked to end is never requeued; and deploys interrupt for nothing only so often."""
-    if ended.abort_reason is not None and _becomes(ended, outcome).status == "queued":
-        return replace(outcome, reason=ended.abort_reason)
-    if outcome.reason == INTERRUPTED and ended.interrupted_count >= MOST_INTERRUPTIONS:
-        return replace(outcome, reason=Reason.WORKER_LOST)
-    return outcome
-
-
-def _becomes(ended: settlement.Ended, outcome: Outcome) -> Becomes:
-    if outcome.reason == INTERRUPTED:
-        return Becomes("queued", "interrupted", charged=False)
-    if outcome.reason == NOT_STARTED:
-        return Becomes("queued", "not_started", charged=False)
-    return after_attempt(
-        outcome.reason,
-        attempts=ended.attempt_count,
-        most_attempts=ended.max_attempts,
-        retry_backoff_s=ended.retry_backoff_s,
-        jitter=random.random(),
+def _standing(ended: settlement.Ended, outcome: Outcome) -> tuple[Outcome, Becomes]:
+    """The outcome with the reason that counts, and what the firing becomes by it."""
+    chances = Chances(
+        ended.attempt_count, ended.max_attempts, ended.retry_backoff_s, ended.interrupted_count, ended.abort_reason
     )
+    counted = replace(outcome, reason=reason_that_counts(outcome.reason, chances))
+    return counted, after_attempt(counted.reason, chances, random.random())
 
 
 def _report(outcome: Outcome) -> Outcome:

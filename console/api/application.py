@@ -109,7 +109,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
 def close(app: FastAPI) -> None:
     """Gives every connection back."""
     app.state.admission.gate.redis.close()
-    app.state.admission.app.close()
+    celery_app.close_app(app.state.admission.app)
     app.state.pressure.close()
     app.state.database.close()
 

@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 from psycopg.errors import InsufficientPrivilege
 from redis.exceptions import RedisError
 
-from console.doctor import gate, knobs, outages, processes, rows, servers
+from console.doctor import gate, knobs, outages, payloads, processes, rows, servers
 from console.doctor.finding import Finding, fail, warn
 from console.doctor.patient import Patient
 from shared.rules.text import one_line
@@ -35,6 +35,8 @@ _OF_POSTGRES: tuple[Check, ...] = (
     processes.line,
     outages.failures,
     processes.guards,
+    processes.allowed,
+    payloads.payloads,
 )
 _OF_BOTH: tuple[Check, ...] = (servers.clocks, gate.epoch, gate.gate, gate.broker, processes.queues)
 

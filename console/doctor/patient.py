@@ -12,7 +12,7 @@ from redis import Redis
 
 from shared import clock
 from shared import settings as knobs
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.gate import Gate
 from shared.store import epoch, processes
 from shared.store import settings as settings_table
@@ -105,4 +105,4 @@ class Patient:
         """Gives every connection back."""
         self.database.close()
         self.redis.close()
-        self.app.close()
+        close_app(self.app)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
 from shared.celery_app import FIRINGS, MAINTENANCE, REAP, RECONCILE
-from shared.store import cadence, invariants, limits, server
+from shared.store import cadence, invariants, limits, roles, server
 
 WAITS_AT_MOST_S = 15.0
 _MISSED_PASSES = 3
@@ -109,6 +109,17 @@ def line(patient: Patient) -> Iterator[Finding]:
 def _waiting(patient: Patient) -> set[tuple[str, str]]:
     found = invariants.waiting_with_room(patient.connection, WAITS_AT_MOST_S)
     return {(str(it.id), it.title) for it in found}
+
+
+def allowed(patient: Patient) -> Iterator[Finding]:
+    """Workers that stand for others, on hosts of their own, run what they were told that they may (SEC-3)."""
+    elsewhere = any(not it.local for it in roles.users(patient.connection))
+    free = [(it.node, kind) for it in patient.workers for kind in it.facts.get("allows_any", [])]
+    for node, kind in free if elsewhere else []:
+        remedy = f"export SLOTBEAT_ALLOWED_{kind.upper()}=  # there: names or patterns, see docs/targets.md"
+        yield warn("allowed", f"{node} runs whatever {kind} a schedule names", remedy)
+    if patient.workers and not (elsewhere and free):
+        yield ok("allowed", "as told" if not free else "anything, on this machine")
 
 
 def guards(patient: Patient) -> Iterator[Finding]:

@@ -27,6 +27,11 @@ class Allowed:
     networks: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
+    def anything(self) -> list[str]:
+        """Of what anything at all may be run."""
+        kinds = {"commands": self.commands, "callables": self.callables}
+        return [kind for kind, patterns in kinds.items() if "*" in patterns]
+
 
 def is_allowed_secret(name: str, allowed: Allowed) -> bool:
     """Whether a target may name this variable of the worker's."""

@@ -5,6 +5,10 @@ from typing import Literal
 
 from shared.rules.reasons import Reason, can_heal
 
+# Two ends that are no failure and no reason of the closed list: a deploy's, and a payload never begun.
+INTERRUPTED = "interrupted"
+NOT_STARTED = "not_started"
+
 MOST_INTERRUPTIONS = 2
 MOST_BACKOFF_S = 3600.0
 
@@ -38,9 +42,27 @@ class Becomes:
     backoff_s: float = 0.0
 
 
-def after_attempt(
-    reason: str | None, *, attempts: int, most_attempts: int, retry_backoff_s: float, jitter: float
-) -> Becomes:
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """What is known of a firing whose attempt ends: the charged attempts with this one, and who wants an end."""
+
+    attempts: int
+    most_attempts: int
+    retry_backoff_s: float = 0.0
+    interruptions: int = 0
+    abort_reason: str | None = None
+
+
+def reason_that_counts(reason: str | None, chances: Chances) -> str | None:
+    """What somebody asked to end never goes back in line; and deploys interrupt for nothing only so often."""
+    if chances.abort_reason is not None and _goes_back(reason, chances):
+        return chances.abort_reason
+    if reason == INTERRUPTED and chances.interruptions >= MOST_INTERRUPTIONS:
+        return Reason.WORKER_LOST
+    return reason
+
+
+def after_attempt(reason: str | None, chances: Chances, jitter: float) -> Becomes:
     """None is success; a reason that can heal goes back in line while attempts are left.
 
     `jitter` (0 to 1) spreads retries over the second half of their backoff, which doubles each time. A lost
@@ -48,11 +70,20 @@ def after_attempt(
     """
     if reason is None:
         return Becomes("completed", "completed")
+    if reason in (INTERRUPTED, NOT_STARTED):
+        return Becomes("queued", reason, charged=False)
     if reason in _WANTED:
         return Becomes("cancelled", "cancelled")
-    if can_heal(Reason(reason)) and attempts < most_attempts:
-        if reason == Reason.WORKER_LOST:
-            return Becomes("queued", "requeued")
-        backoff = min(MOST_BACKOFF_S, retry_backoff_s * 2 ** (attempts - 1))
-        return Becomes("queued", "requeued", backoff_s=backoff * (0.5 + jitter / 2))
-    return Becomes("failed", "failed")
+    if not _goes_back(reason, chances):
+        return Becomes("failed", "failed")
+    if reason == Reason.WORKER_LOST:
+        return Becomes("queued", "requeued")
+    backoff = min(MOST_BACKOFF_S, chances.retry_backoff_s * 2 ** (chances.attempts - 1))
+    return Becomes("queued", "requeued", backoff_s=backoff * (0.5 + jitter / 2))
+
+
+def _goes_back(reason: str | None, chances: Chances) -> bool:
+    if reason is None:
+        return False
+    uncharged = reason in (INTERRUPTED, NOT_STARTED)
+    return uncharged or (can_heal(Reason(reason)) and chances.attempts < chances.most_attempts)

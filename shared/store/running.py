@@ -43,3 +43,11 @@ def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str,
         [list(ids)],
     ).fetchall()
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def live_tokens(connection: Postgres, tokens: Sequence[int]) -> set[int]:
+    """Those of these tokens whose attempt has not ended."""
+    rows = connection.execute(
+        "select token from attempts where token = any(%s) and ended_at is null", [list(tokens)]
+    ).fetchall()
+    return {row[0] for row in rows}

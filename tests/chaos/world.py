@@ -21,7 +21,7 @@ from console.local.server import Server
 from console.local.servers import Servers, embedded_servers
 from console.problems import Problem
 from shared.admission import Admission
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.clock import boottime
 from shared.settings import addresses, read
 from shared.store import processes
@@ -180,7 +180,7 @@ def a_world(folder: Path) -> Iterator[World]:
                 wire.close()
             world.close()
             admission.gate.redis.close()
-            app.close()
+            close_app(app)
             database.close()
 
 

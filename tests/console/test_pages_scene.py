@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from console.pages import router
 from shared.admission import Admission, Full
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.rules.endings import Becomes, Report
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, firings, settlement, workspaces
@@ -148,5 +148,5 @@ def scene_on(database_url: str, redis_url: str) -> Iterator[Scene]:
         yield made
     finally:
         admission.gate.redis.close()
-        app.close()
+        close_app(app)
         database.connection().close()

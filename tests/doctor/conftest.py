@@ -12,7 +12,7 @@ from console.doctor.examine import Check
 from console.doctor.finding import Finding
 from console.doctor.patient import Patient
 from shared.admission import Admission
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.settings import Settings, addresses
 from shared.store.connection import connect
 from tests.process.conftest import fleet
@@ -58,4 +58,4 @@ def ward(database_url: str, redis_url: str) -> Iterator[Ward]:
         admission = Admission(patient.database, where, Settings(), app)
         yield Ward(patient, scene(sql), admission)
         admission.gate.redis.close()
-    app.close()
+    close_app(app)

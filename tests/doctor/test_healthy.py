@@ -29,6 +29,8 @@ CHECKS = (
         "reconciler",
         "line",
         "guards",
+        "allowed",
+        "payloads",
         "clocks",
         "epoch",
         "gate",

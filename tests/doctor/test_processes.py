@@ -7,7 +7,8 @@ import pytest
 from console.doctor import processes
 from console.doctor.examine import Check
 from shared.celery_app import REAP, RECONCILE
-from shared.store import cadence
+from shared.store import cadence, roles
+from shared.store.roles import User
 from tests.doctor.conftest import Ward
 
 SENDS_AND_RUNS = ("slotbeat beat  # sends it", "slotbeat worker -Q maintenance  # runs it")
@@ -167,6 +168,21 @@ def test_a_firing_that_starts_meanwhile_is_no_finding(ward: Ward) -> None:
     ward.patient.pause = lambda _: ward.rows.claim(ward.rows.one("select id from firings"))
 
     assert ward.one(processes.line)[0] == "ok"
+
+
+def test_a_worker_that_runs_anything_for_others(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SEC-3: on the machine of the servers that is as it should be."""
+    ward.process(facts={"allows_any": ["commands"]})
+    assert ward.one(processes.allowed) == ("ok", "anything, on this machine", ())
+
+    far = [User("slotbeat worker", "slotbeat_worker_1", superuser=False, local=False)]
+    monkeypatch.setattr(roles, "users", lambda _: far)
+
+    assert ward.one(processes.allowed) == (
+        "warn",
+        "w1@here runs whatever commands a schedule names",
+        ("export SLOTBEAT_ALLOWED_COMMANDS=  # there: names or patterns, see docs/targets.md",),
+    )
 
 
 def test_a_worker_that_cannot_surely_end_a_payload(ward: Ward) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from shared.clock import boottime
+from shared.rules.endings import NOT_STARTED
 from workers.guards import Guards
-from workers.outcome import NOT_STARTED
 from workers.targets import execute
 from workers.targets.terms import Terms
 

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from redis import Redis
 
-from tests import leftovers
 from tests.leftovers import nothing_left
 from tests.proc import is_alive
 from tests.waiting import until
@@ -20,9 +22,8 @@ print(Popen({SLEEPS!r}, stdout=DEVNULL, start_new_session=True).pid)
 """
 
 
-@pytest.fixture(autouse=True)
-def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "GONE_WITHIN_S", 0.2)
+def port_of(url: str) -> int | None:
+    return urlsplit(url).port
 
 
 def test_a_child_left_running_is_named_and_ended() -> None:
@@ -51,11 +52,29 @@ def test_a_thread_left_running_is_named() -> None:
     thread.join()
 
 
+def test_what_goes_on_for_150_milliseconds_is_found() -> None:
+    thread = threading.Thread(target=time.sleep, args=(0.15,), name="a little late")
+
+    with pytest.raises(AssertionError, match="thread a little late"), nothing_left():
+        thread.start()
+
+    thread.join()
+
+
+def test_a_connection_left_open_is_named_with_its_peer(redis_url: str) -> None:
+    client = Redis.from_url(redis_url)
+
+    with pytest.raises(AssertionError, match=rf"connection from .* to .*{port_of(redis_url)}"), nothing_left():
+        client.ping()
+
+    client.close()
+
+
 def test_what_was_there_before_and_what_ends_in_time_is_no_leftover() -> None:
     before = subprocess.Popen(SLEEPS)
 
     with nothing_left():
-        threading.Thread(target=threading.Event().wait, args=(0.05,)).start()
+        threading.Thread(target=threading.Event().wait, args=(0.02,)).start()
 
     before.kill()
     before.wait()

@@ -11,11 +11,12 @@ from shared import keys
 from shared.admission import Admission
 from shared.answers import Seat, Waiter
 from shared.gate import _OFFER, _RELEASE, _WITHDRAW
+from shared.rules.endings import NOT_STARTED
 from shared.settings import Settings
 from shared.store import attempts, epoch, limits, processes
 from shared.store.connection import Database
 from tests.model.world import ABSENT, LEASED, RESERVED, WAITING, Rules, World
-from workers.outcome import NOT_STARTED, Outcome
+from workers.outcome import Outcome
 from workers.settle import settle
 from workers.station import Station
 

@@ -8,6 +8,7 @@ from shared.gate import Gate
 from tests.model import real_upkeep
 from tests.model.real import SEATS, Real
 from tests.model.search import steps
+from tests.model.steps import Step
 from tests.model.world import A_ROW, FORCED_ROW, LEASED, NO_SLOT, Label, Rules, World, first
 
 HEALINGS = ("offer", "overdue", "block_over", "fill", "strangers", "seat", "recap")
@@ -22,21 +23,25 @@ class Differs(AssertionError):
     """Code and model disagree."""
 
 
-def replay(real: Real, labels: list[Label], rules: Rules) -> int:
-    """Runs the steps in both worlds; how many there were."""
+def replay(real: Real, labels: list[Label], rules: Rules) -> None:
+    """Runs the steps in both worlds, compared after each."""
     real.begin(rules)
     world = first()
     compare(real, world, [])
     for number, label in enumerate(labels):
-        after = next(it.world for it in steps(world, rules) if it.label == label)
-        try:
-            act(real, label, world, after)
-        except AssertionError as error:
-            raise Differs(f"{error}\nat the last of {labels[: number + 1]}") from error
-        _learn(real, world, after)
-        compare(real, after, labels[: number + 1])
-        world = after
-    return len(labels)
+        step = next(it for it in steps(world, rules) if it.label == label)
+        take(real, world, step, labels[: number + 1])
+        world = step.world
+
+
+def take(real: Real, world: World, step: Step, so_far: list[Label]) -> None:
+    """One step on the real servers, which must lead where it leads the model; Differs where it does not."""
+    try:
+        act(real, step.label, world, step.world)
+    except AssertionError as error:
+        raise Differs(f"{error}\nat the last of {so_far}") from error
+    _learn(real, world, step.world)
+    compare(real, step.world, so_far)
 
 
 class Turn(NamedTuple):

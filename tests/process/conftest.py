@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from shared.admission import Admission
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, workspaces
 from shared.store.connection import Database
@@ -117,7 +117,7 @@ def fleet(database_url: str, redis_url: str, start: Start, monkeypatch: pytest.M
     admission = Admission(database, addresses(), Settings(lease_seconds=1.5), app)
     yield Fleet(database, admission, {**os.environ, **environment}, start)
     admission.gate.redis.close()
-    app.close()
+    close_app(app)
     database.close()
 
 
@@ -131,4 +131,4 @@ def station(fleet: Fleet) -> Iterator[Station]:
     yield made
     aside.end()
     made.close()
-    app.close()
+    close_app(app)

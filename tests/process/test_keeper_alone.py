@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.clock import boottime
 from shared.store import attempts, processes
 from tests.proc import is_alive
@@ -114,7 +114,7 @@ def station(fleet: Fleet) -> Iterator[Station]:
     made.settings, made.refresh = settings, lambda: settings
     yield made
     made.close()
-    app.close()
+    close_app(app)
 
 
 @pytest.fixture

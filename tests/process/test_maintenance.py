@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from beat.scheduler import MOST_WAITING, Scheduler
-from shared.celery_app import MAINTENANCE, REAP, make_app, publish_maintenance, waiting_in
+from shared.celery_app import MAINTENANCE, REAP, close_app, make_app, publish_maintenance, waiting_in
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import age, running, status
 from tests.process.test_reaper import station as station
@@ -21,7 +21,7 @@ def beat(fleet: Fleet) -> Iterator[Scheduler]:
     yield made
     made.close()
     made.admission.gate.redis.close()
-    app.close()
+    close_app(app)
 
 
 def test_a_backlog_of_maintenance_has_a_bound_and_goes_on_when_it_is_served(fleet: Fleet, beat: Scheduler) -> None:

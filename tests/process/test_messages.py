@@ -28,7 +28,7 @@ def test_a_message_carries_ids_only_and_goes_to_its_own_queue(fleet: Fleet) -> N
     assert message["headers"]["argsrepr"] == f"['{firing}']"
     assert message["headers"]["eta"] is None
     broker.close()
-    app.close()
+    celery_app.close_app(app)
 
 
 def test_a_message_that_comes_five_times_runs_its_firing_once(fleet: Fleet) -> None:
@@ -95,7 +95,7 @@ def test_pickle_is_refused_and_the_worker_lives(fleet: Fleet, tmp_path: Path) ->
     app.conf.task_serializer = "pickle"
     app.conf.accept_content = ["pickle"]
     app.send_task(EXECUTE, args=[_Bomb(str(proof))], serializer="pickle", queue=FIRINGS)
-    app.close()
+    celery_app.close_app(app)
     fleet.schedule(fleet.workspace(), "sound", ["true"])
     worker = fleet.worker()
     fleet.beat()

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from shared.celery_app import REAP, make_app
+from shared.celery_app import REAP, close_app, make_app
 from shared.settings import Settings
 from shared.store import activity, attempts, cadence, processes
 from tests.process.conftest import Fleet
@@ -32,7 +32,7 @@ def station(fleet: Fleet) -> Iterator[Station]:
     made.refresh = lambda: made.settings
     yield made
     made.close()
-    app.close()
+    close_app(app)
 
 
 def running(

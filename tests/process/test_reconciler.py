@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.answers import Waiter
-from shared.celery_app import RECONCILE, make_app
+from shared.celery_app import RECONCILE, close_app, make_app
 from shared.settings import Settings
 from shared.store import activity, cadence, firings
 from tests.process.conftest import Fleet
@@ -26,7 +26,7 @@ def station(fleet: Fleet) -> Iterator[Station]:
     made.refresh = lambda: made.settings
     yield made
     made.close()
-    app.close()
+    close_app(app)
 
 
 def one_pass(fleet: Fleet, station: Station) -> dict[str, int]:

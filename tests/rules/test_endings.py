@@ -1,10 +1,18 @@
-"""What a firing becomes when an attempt of it ends: done, wanted, tried again, or failed."""
+"""What a firing becomes when an attempt of it ends: done, wanted, tried again, or failed (RUN-7)."""
 
 from dataclasses import replace
 
 import pytest
 
-from shared.rules.endings import MOST_BACKOFF_S, Becomes, after_attempt
+from shared.rules.endings import (
+    INTERRUPTED,
+    MOST_BACKOFF_S,
+    NOT_STARTED,
+    Becomes,
+    Chances,
+    after_attempt,
+    reason_that_counts,
+)
 from shared.rules.reasons import Reason, can_heal
 
 AGAIN = Becomes("queued", "requeued")
@@ -14,7 +22,46 @@ HEALS = [reason for reason in Reason if can_heal(reason) and reason != Reason.WO
 def becomes(
     reason: str | None, *, attempts: int = 1, most: int = 3, backoff_s: float = 30, jitter: float = 1
 ) -> Becomes:
-    return after_attempt(reason, attempts=attempts, most_attempts=most, retry_backoff_s=backoff_s, jitter=jitter)
+    return after_attempt(reason, Chances(attempts, most, backoff_s), jitter)
+
+
+HEALING = {"worker_lost", "rate_limited", "timeout", "target_error", "workspace_unavailable"}
+DEPLOY, NEVER_BEGAN = Becomes("queued", INTERRUPTED, charged=False), Becomes("queued", NOT_STARTED, charged=False)
+FAILED, CANCELLED = Becomes("failed", "failed"), Becomes("cancelled", "cancelled")
+# reason, attempts charged of at most 3, deploys before, who wants an end -> the reason that counts, what it becomes
+RUN_7 = [
+    (INTERRUPTED, 1, 0, None, INTERRUPTED, DEPLOY),
+    (INTERRUPTED, 3, 1, None, INTERRUPTED, DEPLOY),
+    (INTERRUPTED, 1, 2, None, "worker_lost", AGAIN),
+    (INTERRUPTED, 3, 2, None, "worker_lost", FAILED),
+    (INTERRUPTED, 1, 0, "cancelled", "cancelled", CANCELLED),
+    (INTERRUPTED, 1, 2, "cancelled", "cancelled", CANCELLED),
+    (NOT_STARTED, 3, 2, None, NOT_STARTED, NEVER_BEGAN),
+    (NOT_STARTED, 1, 0, "replaced", "replaced", CANCELLED),
+    ("worker_lost", 1, 0, None, "worker_lost", AGAIN),
+    ("worker_lost", 3, 0, None, "worker_lost", FAILED),
+    ("worker_lost", 1, 0, "aborted", "aborted", CANCELLED),
+    ("worker_lost", 3, 0, "aborted", "worker_lost", FAILED),
+    ("timeout", 1, 0, "cancelled", "cancelled", CANCELLED),
+    ("timeout", 1, 2, None, "timeout", replace(AGAIN, backoff_s=30)),
+    ("exit_nonzero", 1, 0, "cancelled", "exit_nonzero", FAILED),
+    (None, 1, 0, "cancelled", None, Becomes("completed", "completed")),
+]
+
+
+@pytest.mark.parametrize(("reason", "attempts", "deploys", "wanted", "counts", "then"), RUN_7)
+def test_the_table_of_retries(
+    reason: str | None, attempts: int, deploys: int, wanted: str | None, counts: str | None, then: Becomes
+) -> None:
+    chances = Chances(attempts, 3, 30, deploys, wanted)
+
+    told = reason_that_counts(reason, chances)
+
+    assert (told, after_attempt(told, chances, 1)) == (counts, then)
+
+
+def test_only_these_reasons_heal() -> None:
+    assert {str(reason) for reason in Reason if can_heal(reason)} == HEALING
 
 
 def test_without_a_reason_it_is_completed() -> None:

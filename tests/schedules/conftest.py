@@ -15,7 +15,7 @@ from beat.pauses import end_pauses
 from console.api.schedule_form import ScheduleForm
 from console.deeds import pausing, schedules
 from shared.admission import Admission
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.settings import Settings, addresses
 from shared.store import workspaces
 from shared.store.connection import Database, Postgres, connect
@@ -100,5 +100,5 @@ def world(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) ->
     values = {"name": "here", "status": "online", "native_scheduler": False, "health_url": None, "restart_url": None}
     yield World(admission, database.connection(), workspaces.add(database.connection(), values))
     admission.gate.redis.close()
-    app.close()
+    close_app(app)
     database.close()

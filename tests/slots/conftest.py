@@ -7,7 +7,7 @@ from redis import Redis
 
 from shared.admission import Admission
 from shared.answers import Caps
-from shared.celery_app import make_app
+from shared.celery_app import close_app, make_app
 from shared.gate import Gate
 from shared.settings import Settings, addresses
 from shared.store.connection import Database
@@ -36,5 +36,5 @@ def both(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     made.worker_signs()
     yield made
     admission.gate.redis.close()
-    app.close()
+    close_app(app)
     database.close()

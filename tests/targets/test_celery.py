@@ -1,11 +1,12 @@
 """The kind `celery`: a task of another app, which knows nothing of us, with a real worker of its own (RUN-4)."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.rules.allowed import Allowed
-from tests.running import Start
+from tests.running import Start, Started
 from tests.targets.conftest import VARIABLES, order, run, terms
 from tests.waiting import until
 from workers.calls import celery
@@ -58,10 +59,14 @@ def test_a_task_of_another_app_is_awaited_and_revoked(
     assert (breach.reason, (breach.turns or 0) > 3) == ("turn_limit_exceeded", True)
     until(lambda: worker.says(f"Terminating {breach.remote_ref}"))
 
-    # And what a lost worker left is revoked by its reference.
-    left = order("celery", {**talks, "broker_url": redis_url}, cancel="left-behind")
     mark.unlink()
-    celery._send(celery._sender(left.target), left, "left-behind")
+    what_a_lost_worker_left_is_revoked_by_its_reference(worker, {**talks, "broker_url": redis_url}, mark)
+
+
+def what_a_lost_worker_left_is_revoked_by_its_reference(worker: Started, target: dict[str, Any], mark: Path) -> None:
+    left = order("celery", target, cancel="left-behind")
+    with celery._sender(left.target) as app:
+        celery._send(app, left, "left-behind")
     until(mark.exists)
     assert celery.call(left, None) == Done()  # pyright: ignore[reportArgumentType]
     until(lambda: worker.says("Terminating left-behind"))

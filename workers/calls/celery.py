@@ -3,13 +3,15 @@
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from shared.celery_app import close_app
 from shared.rules.reasons import Reason
 from workers.calls.runner import Done, Failure, Order, Voice
 
@@ -23,10 +25,14 @@ class _Aborted(Exception):
 
 def call(order: Order, voice: Voice) -> Done:
     """Sends the task, looks at its state, tells what it tells."""
-    app = _sender(order.target)
-    if order.cancel is not None:
+    with _sender(order.target) as app:
+        if order.cancel is None:
+            return _called(app, order, voice)
         _revoke(app, order.cancel)
         return Done()
+
+
+def _called(app: Celery, order: Order, voice: Voice) -> Done:
     task_id = str(uuid4())  # a new one each time: one that was revoked is never run again
 
     def on_abort(_number: int, _frame: object) -> None:
@@ -43,7 +49,8 @@ def call(order: Order, voice: Voice) -> Done:
         raise Failure(Reason.ABORTED, "The task was revoked.") from None
 
 
-def _sender(target: Mapping[str, Any]) -> Celery:
+@contextmanager
+def _sender(target: Mapping[str, Any]) -> Iterator[Celery]:
     """Without a result backend: with one, Celery subscribes to each task it sends, and waits for that."""
     app = Celery("slotbeat-caller", set_as_current=False)
     app.conf.update(
@@ -52,7 +59,10 @@ def _sender(target: Mapping[str, Any]) -> Celery:
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1},
         broker_connection_retry=False,
     )
-    return app
+    try:
+        yield app
+    finally:
+        close_app(app)
 
 
 def _reader(target: Mapping[str, Any]) -> Celery:

@@ -1,0 +1,84 @@
+"""Hypothesis leads the model and the real scripts and rows through the same steps, faults and stale readings."""
+
+import os
+import random
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from shared.store.invariants import broken
+from tests.model import promises
+from tests.model.real import Real
+from tests.model.replay import take
+from tests.model.search import steps
+from tests.model.steps import Step
+from tests.model.test_conformance import RULES
+from tests.model.world import Label, Rules, first
+
+# Fewer while somebody waits; the machine gets its long nights by BOTH_EXAMPLES=20000.
+MANY = "1500" if os.environ.get("CI") == "true" else "150"
+EXAMPLES, STEPS, PARTS, FAULTS = int(os.environ.get("BOTH_EXAMPLES", MANY)), 20, 3, 3
+WHICH = st.integers(0, 255)
+
+
+class BothStores(RuleBasedStateMachine):
+    """Any step that is possible next, here and there; after each, both must hold the same, and every promise."""
+
+    real: Real
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variant, self.world, self.faults = Rules(), first(), 0
+        self.way: list[Label] = []
+
+    @initialize(name=st.sampled_from(sorted(RULES)))
+    def begin(self, name: str) -> None:
+        self.variant = RULES[name]
+        self.real.begin(self.variant)
+
+    @rule(kind=WHICH, which=WHICH)
+    def something_happens(self, kind: int, which: int) -> None:
+        self.one_of([it for it in steps(self.world, self.variant) if not it.fault], kind, which)
+
+    @precondition(lambda self: self.faults < FAULTS)
+    @rule(kind=WHICH, which=WHICH)
+    def a_fault_happens(self, kind: int, which: int) -> None:
+        self.one_of([it for it in steps(self.world, self.variant) if it.fault], kind, which)
+
+    def one_of(self, possible: list[Step], kind: int, which: int) -> None:
+        """Rare kinds of steps are as likely as common ones."""
+        kinds = sorted({str(it.label[0]) for it in possible})
+        if not kinds:
+            return
+        among = [it for it in possible if it.label[0] == kinds[kind % len(kinds)]]
+        step = among[which % len(among)]
+        self.way.append(step.label)
+        self.faults += step.fault
+        assert promises.broken_by(self.world, step, self.variant) is None
+        take(self.real, self.world, step, self.way)
+        self.world = step.world
+        assert promises.broken(self.world, self.variant) is None
+        assert not broken(self.real.sql), f"after {self.way}"
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_gate_and_rows_do_what_the_model_does_whatever_happens_in_whatever_order(real: Real, part: int) -> None:
+    """In parts, each with a seed of its own, for several processes to share the examples."""
+    seed = int(os.environ.get("BOTH_SEED", "0")) or random.SystemRandom().getrandbits(64)
+    print(f"BOTH_SEED={seed}, {EXAMPLES // PARTS} examples of at most {STEPS} steps")
+    chosen = settings(
+        max_examples=EXAMPLES // PARTS,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
+    machine = type("Seeded", (BothStores,), {"real": real})
+    hypothesis.seed(seed)(machine)
+    run_state_machine_as_test(machine, settings=chosen)
