@@ -6,6 +6,9 @@ ARGS ?=
 # More test processes than cores: most tests wait for servers, clocks and other processes.
 JOBS ?= 3
 BIN := .venv/bin
+# What both lock files have in common; the one in deploy/ is of the image, without servers and tools.
+LOCKING := --universal --python-version 3.11 --extra a2a --extra alerts --extra telemetry --extra sentry \
+  --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test chaos chaos-controls bench check clean lock mutants
@@ -46,8 +49,8 @@ check: setup ## format, lint, imports, types, sizes, dead code
 	$(BIN)/basedpyright
 
 lock: ## requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded --extra a2a --extra dev \
-	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock $(ARGS)
+	$(UV) pip compile pyproject.toml $(LOCKING) --extra embedded --extra dev --output-file requirements.lock $(ARGS)
+	$(UV) pip compile pyproject.toml $(LOCKING) --constraints requirements.lock --output-file deploy/requirements.lock
 
 clean: ## removes .venv and every cache; the data in .slotbeat stays
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

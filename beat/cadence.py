@@ -1,6 +1,6 @@
 """How often each maintenance task is sent: one table, read like a timetable."""
 
-from shared.celery_app import REAP, RECONCILE, SWEEP, WAKE
+from shared.celery_app import ALERT, REAP, RECONCILE, RETAIN, SWEEP, TALLY, WAKE
 from shared.settings import Settings
 
 
@@ -11,4 +11,7 @@ def timetable(settings: Settings) -> dict[str, float]:
         RECONCILE: settings.reconcile_every_s,
         SWEEP: settings.sweep_every_s,
         WAKE: settings.wake_every_s,
+        ALERT: settings.alert_every_s,
+        TALLY: settings.tally_every_s,
+        RETAIN: settings.retain_every_s,
     }

@@ -32,6 +32,7 @@ SIGN_EVERY_S = 5.0
 # Messages that nobody has fetched, of which most are refused by their cadence row: a second's work.
 MOST_WAITING = 50
 OUTWAITED_EVERY_S = 2.0
+UNSERVED_SAID_EVERY_S = 60.0
 
 
 class Scheduler(CeleryScheduler):
@@ -96,7 +97,8 @@ class Scheduler(CeleryScheduler):
         ages_s = cadence.ages_s(self.database.connection())
         overdue = [task for task in looked if ages_s.get(task, float("inf")) >= times[task] * 0.9]
         if overdue and celery_app.waiting_in(self.app, celery_app.MAINTENANCE) >= MOST_WAITING:
-            event("beat.maintenance_unserved", level=logging.WARNING, overdue=overdue)
+            if self._is_time("unserved", UNSERVED_SAID_EVERY_S):
+                event("beat.maintenance_unserved", level=logging.WARNING, overdue=overdue)
             return
         for task in overdue:
             celery_app.publish_maintenance(self.app, task)

@@ -83,11 +83,12 @@ class InTheWay:
 
 @dataclass(frozen=True)
 class LimitUse:
-    """One limit as the gate counts it."""
+    """One limit as the gate counts it; `waiting` stand in line before it, whatever else they wait for."""
 
     limit: str
     cap: int
     used: int
+    waiting: int
 
 
 @dataclass(frozen=True)

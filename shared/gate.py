@@ -173,7 +173,7 @@ class Gate:
     def usage(self) -> Usage:
         """The gate counted, at one instant."""
         _, limits, waiting, reserved, processes = self._ask(_USAGE)
-        found = [LimitUse(name.decode(), cap, used) for name, cap, used in limits]
+        found = [LimitUse(name.decode(), cap, used, before) for name, cap, used, before in limits]
         return Usage(found, waiting, reserved, processes)
 
     def members(self) -> Iterable[UUID]:

@@ -16,12 +16,22 @@ DEFAULT_NAMESPACE = "slotbeat"
 Source = Literal["environment", "table", "default"]
 
 
-def knob(default: Any, meaning: str, *, low: float = 0, high: float = 1e9, here_only: bool = False) -> Any:
+def knob(
+    default: Any,
+    meaning: str,
+    *,
+    low: float = 0,
+    high: float = 1e9,
+    here_only: bool = False,
+    is_secret: bool = False,
+) -> Any:
     """A setting's default, what it means, and the bounds (inclusive) of a number.
 
     `here_only`: the environment of the process alone says, for whoever may write settings may not widen it.
+    `is_secret`: whether it is set may be shown, what it is may not.
     """
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "here_only": here_only})
+    known = {"meaning": meaning, "low": low, "high": high, "here_only": here_only, "is_secret": is_secret}
+    return field(default=default, metadata=known)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,19 @@ class Settings:
     require_token: bool = knob(
         False, "a token for each request also on loopback, as behind a proxy on the same host", here_only=True
     )
-    alert_urls: str = knob("", "Apprise addresses, separated by spaces")
+    keep_alerts_days: int = knob(90, "how long alerts that were sent are kept", low=1)
+    retain_every_s: float = knob(300.0, "time between two deletions of what is too old", low=0.1)
+    tally_every_s: float = knob(10.0, "time between two foldings of what ended into counters and budgets", low=0.1)
+    alert_every_s: float = knob(5.0, "time between two looks for alerts to send", low=0.1)
+    alert_tries: int = knob(12, "how often an alert is tried; the pause between two doubles up to an hour", low=1)
+    alert_urls: str = knob(
+        "", "Apprise addresses, separated by spaces; see docs/alerts.md", here_only=True, is_secret=True
+    )
+    ping_url: str = knob(
+        "", "address that is called while beat ticks and workers renew", here_only=True, is_secret=True
+    )
+    ping_every_s: float = knob(60.0, "time between two such calls", low=0.1)
+    beat_late_s: float = knob(60.0, "how late beat may be before people are told", low=0.1)
     allowed_commands: str = knob(
         "*", "programs that command targets may run, by name or full path, separated by spaces", here_only=True
     )
@@ -113,6 +135,11 @@ class BadSetting(ValueError):
 def is_here_only(key: str) -> bool:
     """Whether only the environment of the process that goes by it can say what this setting is."""
     return any(it.name == key and it.metadata["here_only"] for it in fields(Settings))
+
+
+def is_secret(key: str) -> bool:
+    """Whether a setting's value opens a door: it is never shown or logged."""
+    return any(it.name == key and it.metadata["is_secret"] for it in fields(Settings))
 
 
 def environment_name(key: str) -> str:

@@ -7,6 +7,7 @@ from celery import Celery, bootsteps, signals
 from shared.celery_app import FIRINGS, MAINTENANCE
 from shared.events import event
 from workers import room, station
+from workers.beat_watch import BeatWatch
 from workers.keeper import Keeper
 from workers.reaper import reap_former_self
 from workers.strays import end_strays
@@ -29,6 +30,7 @@ class Keeping(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self.keeper: Keeper | None = None
         self.watch: Watch | None = None
+        self.beat_watch: BeatWatch | None = None
 
     def start(self, parent: Any) -> None:
         """Celery's hook: the pool has been forked, no message has been fetched."""
@@ -46,6 +48,8 @@ class Keeping(bootsteps.StartStopStep):
         keeper.start()
         self.watch = Watch(own, keeper)
         self.watch.start()
+        self.beat_watch = BeatWatch(own)
+        self.beat_watch.start()
         signals.worker_shutting_down.connect(self._closing, weak=False)
         signals.worker_shutdown.connect(self._ended, weak=False)
 
@@ -60,6 +64,8 @@ class Keeping(bootsteps.StartStopStep):
         # In a signal handler: nothing here may wait.
         if self.watch is not None:
             self.watch.stop()
+        if self.beat_watch is not None:
+            self.beat_watch.stop()
         if self.keeper is not None:
             self.keeper.close_shop()
 

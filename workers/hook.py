@@ -23,11 +23,12 @@ LONGEST_GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class Hook:
-    """What to run, what it reads on its standard input, and what it is for."""
+    """What to run, what it reads on its standard input, what it is for, and how many bytes of its words are wanted."""
 
     argv: Sequence[str]
     stdin: str
     workspace: str
+    keeps: int = _LONGEST_WORDS
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Times:
     grace_s: float
 
 
+def by_get(url: str) -> Hook:
+    """A call by GET as a hook."""
+    return Hook(post.ARGV, json.dumps({"url": url, "method": "GET", "body": {}, "headers": {}}), "")
+
+
 def by_post(url: str, workspace: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Hook:
     """A call by POST as a hook: a program of its own, so that whatever it does, it ends when it must."""
     order = {"url": url, "body": dict(body), "headers": dict(headers or {})}
@@ -46,7 +52,16 @@ def by_post(url: str, workspace: str, body: Mapping[str, Any], headers: Mapping[
 
 def run(station: Station, hook: Hook, times: Times) -> str | None:
     """None when it did what it was asked to; else why not. Nothing of it is left."""
+    return heard(station, hook, times)[0]
+
+
+def heard(station: Station, hook: Hook, times: Times) -> tuple[str | None, str]:
+    """The same, and what it said, also when it was ended."""
     gone, said = _run(station, hook, times)
+    return _judged(gone, said), said
+
+
+def _judged(gone: Gone, said: str) -> str | None:
     if gone.by == "payload" and gone.code == 0:
         return None
     if gone.by == "payload":
@@ -80,11 +95,10 @@ def _run(station: Station, hook: Hook, times: Times) -> tuple[Gone, str]:
         with suppress(OSError):  # a pipe takes all of it at once; who does not read it does not want it
             os.write(payload.stdin, hook.stdin.encode())
         payload.end_of_input()
-        return _until_gone(payload)
+        return _until_gone(payload, Tail(hook.keeps))
 
 
-def _until_gone(payload: Payload) -> tuple[Gone, str]:
-    words = Tail(_LONGEST_WORDS)
+def _until_gone(payload: Payload, words: Tail) -> tuple[Gone, str]:
     with selectors.DefaultSelector() as selector:
         for file in (payload.fileno(), payload.stdout, payload.stderr):
             selector.register(file, selectors.EVENT_READ)

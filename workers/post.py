@@ -1,4 +1,4 @@
-"""The program that calls a hook by POST: what to call comes on its standard input, where no process list shows it."""
+"""The program that calls an address: which one comes on its standard input, where no process list shows it."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ def main() -> int:
     """0 when it was answered with success; else 1, and why on standard error."""
     order = json.load(sys.stdin)
     try:
-        status = _post(order["url"], json.dumps(order["body"]), order["headers"])
+        status = _call(order.get("method", "POST"), order["url"], json.dumps(order["body"]), order["headers"])
     except (OSError, http.client.HTTPException, ValueError) as error:
         print(f"it could not be called: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -26,7 +26,7 @@ def main() -> int:
     return 1
 
 
-def _post(url: str, body: str, headers: dict[str, str]) -> int:
+def _call(method: str, url: str, body: str, headers: dict[str, str]) -> int:
     parts = urlsplit(url)
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
     if parts.scheme not in kinds or parts.hostname is None:
@@ -34,7 +34,7 @@ def _post(url: str, body: str, headers: dict[str, str]) -> int:
     connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=_TIMEOUT_S)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     told = {"Content-Type": "application/json", "User-Agent": "slotbeat", **headers}
-    connection.request("POST", path, body.encode(), told)
+    connection.request(method, path, None if method == "GET" else body.encode(), told)
     return connection.getresponse().status
 
 

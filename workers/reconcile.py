@@ -72,6 +72,14 @@ class Pass:
         self._station.admission.fill()
         if self.drift:
             self.counts["drift_total"] = self.drift
+            self._tell_drift()
+
+    def _tell_drift(self) -> None:
+        words = (
+            f"{self.drift} differences between the gate and the rows outlived a pass that healed them:"
+            f" {', '.join(sorted(self.differing & self._seen_before)[:5])}. See: slotbeat doctor"
+        )
+        alerts.add(self._station.database.connection(), "drift", "the gate and the rows drift apart", words)
 
     def _ask(self, question: Callable[[Gate], _Told]) -> _Told:
         return self._station.admission.ask(question)

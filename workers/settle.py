@@ -118,11 +118,13 @@ def _write_the_rest(
     _log(connection, ended, outcome, rest.status, rest.turns)
     if ended.schedule_id is not None:
         write_back(connection, ended, outcome, rest, settings)
-    if rest.status == "failed" and ended.max_attempts > 1:
+    # Of an outage that schedules share, one alert is sent for all of them: that its class tripped.
+    if rest.status == "failed" and not rest.learnt.held:
+        tries = f"{ended.attempt_count} attempts" if ended.attempt_count > 1 else "its only attempt"
         alerts.add(
             connection,
             "failed_after_last_attempt",
-            f"{ended.title} failed after {ended.attempt_count} attempts",
+            f"{ended.title} failed after {tries}",
             f"{outcome.reason}: {outcome.error or ''}",
             **ended.about,
         )

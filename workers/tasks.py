@@ -6,10 +6,21 @@ from uuid import UUID
 
 import psycopg
 
-from shared.celery_app import CANCEL_REMOTE, EXECUTE, REAP, RECONCILE, RESTART, SWEEP, WAKE
+from shared.celery_app import (
+    ALERT,
+    CANCEL_REMOTE,
+    EXECUTE,
+    REAP,
+    RECONCILE,
+    RESTART,
+    RETAIN,
+    SWEEP,
+    TALLY,
+    WAKE,
+)
 from shared.events import trouble
+from workers import alerts, reaper, reconcile, remote, restart, retain, sweep, tally, wake
 from workers import execute as firing_steps
-from workers import reaper, reconcile, remote, restart, sweep, wake
 from workers.celery import app
 from workers.station import Station, station
 
@@ -54,6 +65,24 @@ def sweep_phantom_busy() -> dict[str, int]:
 def wake_workspaces() -> dict[str, int]:
     """Wakes workspaces in which something waits, if it is this task's turn."""
     return _contained(WAKE, wake.sweep)
+
+
+@app.task(name=ALERT, ignore_result=True)
+def send_alert() -> dict[str, int]:
+    """Sees to what people are to be told, if it is this task's turn."""
+    return _contained(ALERT, alerts.sweep)
+
+
+@app.task(name=TALLY, ignore_result=True)
+def tally_up() -> dict[str, int]:
+    """Folds what ended into counters, if it is this task's turn."""
+    return _contained(TALLY, tally.sweep)
+
+
+@app.task(name=RETAIN, ignore_result=True)
+def forget_old() -> dict[str, int]:
+    """Deletes what is too old, if it is this task's turn."""
+    return _contained(RETAIN, retain.sweep)
 
 
 def _contained(task: str, sweep: Callable[[Station], dict[str, int]]) -> dict[str, int]:

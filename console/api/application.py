@@ -23,6 +23,7 @@ from console.api import (
     fleet,
     forecast,
     health,
+    metrics,
     schedules,
     slots,
     streams,
@@ -76,6 +77,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
     app.state.database = database
     app.state.admission = Admission(database, where, settings, celery_app.make_app("console"))
     app.state.pressure = Pressure(where.redis_url, where.namespace)
+    app.state.metrics = metrics.Kept()
     answers.install(app)
     resources = (
         workspaces,
@@ -93,6 +95,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
         why,
         settings_api,
         tokens,
+        metrics,
         docs,
     )
     for resource in resources:

@@ -1,13 +1,13 @@
 """Settings are read with their source, and written as text that the settings table keeps."""
 
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from console.deeds.limits import set_cap
 from console.problems import Problem, Wrong, invalid, not_found
 from shared.admission import Admission
-from shared.settings import BadSetting, Setting, Settings, environment_name, is_here_only, parse, resolve
+from shared.settings import BadSetting, Setting, Settings, environment_name, is_here_only, is_secret, parse, resolve
 from shared.store import activity, limits
 from shared.store import settings as table
 from shared.store.connection import Database
@@ -16,8 +16,9 @@ MAX_CONCURRENT = "max_concurrent"
 
 
 def every(database: Database) -> list[Setting]:
-    """Every setting as it stands."""
-    return resolve(os.environ, table.load(database.connection()))
+    """Every setting as it stands; of a secret only whether it is set."""
+    found = resolve(os.environ, table.load(database.connection()))
+    return [replace(it, value="(set)") if it.value and is_secret(it.key) else it for it in found]
 
 
 def one(database: Database, key: str) -> Setting:

@@ -32,6 +32,7 @@ _OF_POSTGRES: tuple[Check, ...] = (
     processes.beat,
     processes.reaper,
     processes.reconciler,
+    processes.upkeep,
     processes.line,
     outages.failures,
     processes.guards,

@@ -1,11 +1,12 @@
 """The fleet: who works, who sends, who keeps house, and whether it is enough."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
-from shared.celery_app import FIRINGS, MAINTENANCE, REAP, RECONCILE
+from shared.celery_app import ALERT, FIRINGS, MAINTENANCE, REAP, RECONCILE, RETAIN, SWEEP, TALLY, WAKE
 from shared.store import cadence, invariants, limits, roles, server
 
 WAITS_AT_MOST_S = 15.0
@@ -69,6 +70,23 @@ def reaper(patient: Patient) -> Iterator[Finding]:
 def reconciler(patient: Patient) -> Iterator[Finding]:
     """What Redis forgets, or Postgres did not hear of, is put right."""
     yield from _pass(patient, "reconciler", RECONCILE, patient.settings.reconcile_every_s)
+
+
+def upkeep(patient: Patient) -> Iterator[Finding]:
+    """The smaller maintenance tasks run too: each by itself is missed late."""
+    settings = patient.settings
+    times = {
+        SWEEP: settings.sweep_every_s,
+        WAKE: settings.wake_every_s,
+        ALERT: settings.alert_every_s,
+        TALLY: settings.tally_every_s,
+        RETAIN: settings.retain_every_s,
+    }
+    found = [it for task, every_s in times.items() for it in _pass(patient, "upkeep", task, every_s)]
+    wrong = [
+        replace(it, words=f"{task}: {it.words}") for task, it in zip(times, found, strict=True) if it.level != "ok"
+    ]
+    yield from wrong or [ok("upkeep", f"{len(times)} smaller tasks run as they should")]
 
 
 def _pass(patient: Patient, check: str, task: str, every_s: float) -> Iterator[Finding]:

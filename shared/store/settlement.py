@@ -184,6 +184,7 @@ def write_back(connection: Postgres, schedule: UUID, values: dict[str, Any]) -> 
         """
         update schedules
            set last_run_at = now(), run_count = run_count + 1, last_status = %(last_status)s,
+               last_success_at = case when %(last_status)s = 'ok' then now() else last_success_at end,
                last_error = %(error)s, last_failure_reason = %(reason)s, last_turn_count = %(turns)s,
                failure_streak = %(failure_streak)s, turn_budget_breach_streak = %(breach_streak)s,
                near_lease_streak = %(near_lease_streak)s, held_streak = %(held_streak)s,
