@@ -1,6 +1,7 @@
 """What people are told, through Apprise: found, sent beside the sweeps, tried again until it is taken."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -108,7 +109,7 @@ def note(station: Station, alert: Waiting, owed: Sequence[Route], told: Told) ->
     facts: dict[str, Any] = {"alert": alert.id, "kind": alert.kind, "tries": alert.tries}
     if not delivered and not owed:
         outbox.failed(connection, alert.id, [], "no address is for it", None)
-        event("alert.unrouted", **facts)
+        event("alert.unrouted", level=logging.WARNING, **facts)
     elif not wrong:
         outbox.sent(connection, alert.id, delivered)
         event("alert.sent", to=delivered, **facts)
@@ -116,7 +117,7 @@ def note(station: Station, alert: Waiting, owed: Sequence[Route], told: Told) ->
         words = "; ".join(f"{to}: {error}" for to, error in wrong.items())
         again = pause_after_s(alert.tries) if alert.tries < station.settings.alert_tries else None
         outbox.failed(connection, alert.id, delivered, words, again)
-        event("alert.not_sent", error=words, again_in_s=again, **facts)
+        event("alert.not_sent", level=logging.WARNING, error=words, again_in_s=again, **facts)
 
 
 # The ping -------------------------------------------------------------------------------------------
@@ -143,5 +144,5 @@ def ping(station: Station, settings: Settings) -> None:
     """One call; whether it was taken is logged when it was not, without the address."""
     error = hook.run(station, hook.by_get(settings.ping_url), hook.Times(boottime() + WITHIN_S, _GRACE_S))
     if error is not None:
-        event("ping.failed", error=error.replace(settings.ping_url, "..."))
+        event("ping.failed", level=logging.WARNING, error=error.replace(settings.ping_url, "..."))
     station.database.close()  # this thread's

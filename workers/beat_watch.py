@@ -1,5 +1,6 @@
 """Whether beat is late: said by workers, for a beat that has died sends nobody to say so."""
 
+import logging
 import threading
 from contextlib import suppress
 
@@ -49,7 +50,7 @@ class BeatWatch(threading.Thread):
             silent_s = monotonic() - self._on_time_at
             if silent_s < settings.beat_late_s or not cadence.take(connection, WATCH, settings.beat_late_s):
                 return
-            event("beat.late", late_s=late_s, silent_s=round(silent_s))
+            event("beat.late", level=logging.ERROR, late_s=late_s, silent_s=round(silent_s))
             words = (
                 "No schedule becomes due, and no maintenance is sent, until a beat runs: what is due waits, lost"
                 " workers are not noticed. Start one (slotbeat beat), and read the log of the last."

@@ -14,6 +14,7 @@ from console.callers import Caller
 from console.deeds import streams as deeds
 from console.problems import not_found
 from shared.pressure import Pressure, Stream
+from shared.store import gauges
 
 router = APIRouter(prefix="/api/interactive-streams", tags=["interactive streams"])
 
@@ -29,10 +30,14 @@ StreamId = Annotated[
 
 
 class StreamForm(Body):
-    """For how long the stream is good without renewal, and the one workspace that it is about."""
+    """For how long the stream is good without renewal, the one workspace that it is about, how it fares."""
 
     ttl_s: Annotated[StrictInt, Field(ge=1, le=3600)] = 60
     workspace_id: UUID | None = None
+    latency_ms: Annotated[
+        StrictInt | None,
+        Field(ge=0, le=3_600_000, description="How long somebody waited for the last answer, if you measured it."),
+    ] = None
 
 
 class Held(BaseModel):
@@ -65,6 +70,8 @@ def hold_stream(talk: Talk, rows: Rows, caller: Asking, stream_id: StreamId, for
     need_place(caller, wish.workspace_id)
     _need_own(talk, caller, stream_id)
     deeds.hold(talk, rows, stream_id, wish.workspace_id, wish.ttl_s)
+    if wish.latency_ms is not None:
+        gauges.add_latency(rows.connection(), wish.latency_ms)
     return Held(id=stream_id, workspace_id=wish.workspace_id, ttl_s=wish.ttl_s)
 
 

@@ -28,6 +28,7 @@ _OF_POSTGRES: tuple[Check, ...] = (
     rows.size,
     knobs.settings,
     knobs.cap,
+    knobs.room,
     processes.workers,
     processes.beat,
     processes.reaper,

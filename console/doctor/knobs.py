@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 
+from console.deeds.raising import verdict
 from console.doctor.finding import Finding, ok, warn
 from console.doctor.patient import Patient
 from shared.settings import BadSetting, Settings, environment_name, parse
@@ -47,6 +48,11 @@ def _misspelt(patient: Patient) -> Iterator[Finding]:
     for name in patient.environ:
         if name.startswith("SLOTBEAT_") and name not in known and (near := get_close_matches(name, known, 1, _LIKE)):
             yield warn("settings", f"{name} is no setting; {near[0]} is", f"unset {name}", f"export {near[0]}=")
+
+
+def room(patient: Patient) -> Iterator[Finding]:
+    """Whether the cap may be raised: advice, and nothing that is wrong."""
+    yield ok("room", verdict(patient.connection).words)
 
 
 def cap(patient: Patient) -> Iterator[Finding]:

@@ -165,8 +165,8 @@ begin
       select a.id from alerts a
        where a.at < before and (a.sent_at is not null or a.given_up_at is not null) order by a.at limit most);
   when 'idempotency_keys' then
-    delete from idempotency_keys where (scope, key) in (
-      select k.scope, k.key from idempotency_keys k where k.at < before limit most);
+    delete from idempotency_keys where (caller, key) in (
+      select k.caller, k.key from idempotency_keys k where k.at < before order by k.at limit most);
   when 'stream_latencies' then
     delete from stream_latencies where ctid = any(array(
       select l.ctid from stream_latencies l where l.at < before order by l.at limit most));

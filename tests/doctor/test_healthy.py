@@ -27,6 +27,8 @@ CHECKS = (
         "beat",
         "reaper",
         "reconciler",
+        "upkeep",
+        "room",
         "line",
         "guards",
         "allowed",
