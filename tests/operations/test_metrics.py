@@ -44,7 +44,7 @@ def value(found: Samples, metric: known.Metric, **labels: str) -> float | None:
 
 
 def fold(rows: Rows) -> None:
-    assert tallies.fold(rows.sql, 1000)
+    assert any(tallies.fold(rows.sql, 1000))
 
 
 @pytest.fixture
