@@ -109,13 +109,14 @@ def _unexpected(_: Exception) -> Problem:
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    found = [_wrong(it) for it in error.errors()]
+    found = [wrong_value(it) for it in error.errors()]
     if any(it.code == "body_missing" for it in found):
         return Problem(400, "body_missing", "Send a JSON object as the body, with Content-Type: application/json.")
     return invalid(*found)
 
 
-def _wrong(told: Any) -> Wrong:
+def wrong_value(told: Any) -> Wrong:
+    """What a validator found wrong, as people are told."""
     place = [str(it) for it in told["loc"] if str(it) not in _ALTERNATIVES or "target" not in told["loc"]]
     if place == ["body"] and told["type"] == "missing":
         return Wrong("", "body_missing", "")

@@ -53,7 +53,7 @@ def get_slots(slots: Slots, caller: Asking) -> AllSlots:
     with overview.one_moment(slots.database) as connection:
         known, held = limits.listing(connection), limits.holders(connection)
         line = overview.line(connection, _LONGEST_LINE, PRIORITY_STEP)
-        waiting = overview.totals(connection, "").waiting
+        waiting = overview.totals(connection).waiting
         held = [
             it for it in held if caller.workspace is None or caller.sees(places.of_firing(connection, it.firing_id))
         ]

@@ -1,6 +1,9 @@
 """What whoever saves a schedule should know of its neighbours: collisions, free offsets, a calibration hint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from shared.rules import collisions
 from shared.rules.collisions import Collision, Offset, Weighed
@@ -29,29 +32,29 @@ class Crowding:
 
 def look(connection: Postgres, schedule: Schedule) -> Crowding:
     """Looks at a schedule among its neighbours, as the rows are now."""
+    return look_ahead(connection, schedule.id, vars(schedule), schedule.avg_turns_per_firing)
+
+
+def look_ahead(
+    connection: Postgres, schedule: UUID, values: Mapping[str, Any], avg_turns: int | None = None
+) -> Crowding:
+    """The same of values that may not be saved; one that never ran weighs nothing itself."""
     now = schedules.now(connection)
-    one, others = _weighed(schedule), crowding.active(connection, schedule.workspace_id)
+    one, others = _weighed(schedule, values, avg_turns), crowding.active(connection, values["workspace_id"])
     found = collisions.collision(one, others, now)
     offsets = collisions.free_offsets(one, others, now) if found else ()
-    return Crowding(found, offsets, _calibration(connection, schedule))
+    return Crowding(found, offsets, _calibration(connection, schedule, values["target"]))
 
 
-def _calibration(connection: Postgres, schedule: Schedule) -> Calibration | None:
-    adapter = collisions.adapter_of(schedule.target)
-    averages = crowding.averages(connection, adapter, schedule.id)
+def _calibration(connection: Postgres, schedule: UUID, target: dict[str, Any]) -> Calibration | None:
+    adapter = collisions.adapter_of(target)
+    averages = crowding.averages(connection, adapter, schedule)
     median = collisions.calibration(averages)
     return None if median is None else Calibration(adapter, median, len(averages))
 
 
-def _weighed(it: Schedule) -> Weighed:
-    return Weighed(
-        it.id,
-        it.name,
-        it.cron,
-        it.run_at,
-        it.timezone,
-        it.start_at,
-        it.end_at,
-        it.remaining_runs,
-        it.avg_turns_per_firing,
-    )
+def _weighed(schedule: UUID, values: Mapping[str, Any], avg_turns: int | None) -> Weighed:
+    timing = {
+        it: values.get(it) for it in ("name", "cron", "run_at", "timezone", "start_at", "end_at", "remaining_runs")
+    }
+    return Weighed(id=schedule, avg_turns=avg_turns, **timing)  # pyright: ignore[reportArgumentType] by their names

@@ -12,10 +12,12 @@ from console.problems import refused
 from shared.rules.cron import next_after, parse_cron
 from shared.rules.cron_notes import Note, saturation
 from shared.rules.cron_words import describe
-from shared.rules.planning import Plan, Timing, plan, refuse_past_start
+from shared.rules.jitter import jitter
+from shared.rules.planning import Timing, plan, refuse_past_start
 from shared.rules.refused import RefusedValueError
 from shared.store import schedules
 from shared.store.connection import Database
+from shared.store.schedules import Schedule
 
 NEXT = 5
 _INSTANT = timedelta(microseconds=1)
@@ -45,14 +47,24 @@ def preview(database: Database, values: Mapping[str, Any]) -> Preview:
     known = None if lasts is None else timedelta(seconds=lasts)
     notes = planned.notes + saturation(parse_cron(planned.cron), zone, now, known, timing.overlap)
     words = f"{describe(parse_cron(planned.cron))} ({planned.timezone})"
-    return Preview(words, tuple(_next(timing, planned, now)), notes)
+    return Preview(words, tuple(_following(timing, (planned.cron, planned.timezone), now, NEXT)), notes)
 
 
-def _next(timing: Timing, planned: Plan, now: datetime) -> list[datetime]:
-    cron, zone = parse_cron(planned.cron or ""), ZoneInfo(planned.timezone)
+def upcoming(known: Schedule, now: datetime, most: int) -> list[datetime]:
+    """The next nominal times of a schedule as it stands; a paused one's, as if it were resumed now."""
+    if known.cron is None:
+        return [] if known.run_at is None or known.next_run_at is None else [known.run_at]
+    after = now
+    if known.status == "active" and known.next_run_at is not None:
+        after = known.next_run_at - jitter(known.id, known.jitter_s) - _INSTANT
+    return _following(Timing.of(known), (known.cron, known.timezone), after, most)
+
+
+def _following(timing: Timing, times: tuple[str, str], now: datetime, most: int) -> list[datetime]:
+    cron, zone = parse_cron(times[0]), ZoneInfo(times[1])
     at = max(now, timing.start_at - _INSTANT) if timing.start_at else now
     found: list[datetime] = []
-    while len(found) < min(NEXT, timing.remaining_runs or NEXT):
+    while len(found) < min(most, timing.remaining_runs or most):
         at = next_after(cron, zone, at)
         if timing.end_at is not None and at > timing.end_at:
             break

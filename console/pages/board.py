@@ -5,21 +5,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from console.pages import timeline, words
+from console.pages import codes, timeline, words
 from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
 from shared.rules.line_order import PRIORITY_STEP
 from shared.settings import resolve
-from shared.store import cadence, overview, overview_schedules, processes, settings
-from shared.store.connection import Database
+from shared.store import cadence, failure_classes, fleet, overview, processes, settings
+from shared.store import timeline as timeline_rows
+from shared.store.connection import Database, Postgres
+from shared.store.failure_classes import FailureClass
+from shared.store.fleet import FleetPause
 
-MOST_SCHEDULES = 200
-MOST_ENDED = 20
+MOST_ENDED = 15
 MOST_WAITING = 50
 MOST_RUNNING = 100
 # Looked at for the estimate, although not all of them are shown.
 _MOST_HOLDERS = 1000
-_MOST_STRETCHES = 600
+_MOST_STRETCHES = 2000
+_MOST_OUTAGES = 20
+
+
+@dataclass(frozen=True)
+class View:
+    """What of the timeline is wanted: so many hours, up to now or an earlier moment."""
+
+    hours: float = 2
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -46,42 +57,44 @@ class Board:
     running: list[overview.Runs]
     ended: list[overview.Over]
     timeline: timeline.Timeline
-    schedules: list[overview_schedules.ScheduleRow]
     upkeep: Upkeep
-    wanted: str
+    paused: FleetPause | None
+    outages: list[FailureClass]
 
 
-def board(database: Database, wanted: str) -> Board:
+def board(database: Database, view: View) -> Board:
     """Reads the rows and says what follows from them; Redis is not asked."""
     with overview.one_moment(database) as connection:
-        totals = overview.totals(connection, wanted)
+        totals = overview.totals(connection)
         limits = overview.limits(connection)
         running = overview.running(connection, _MOST_HOLDERS)
         line = overview.line(connection, MOST_WAITING, PRIORITY_STEP)
         ended = overview.ended(connection, MOST_ENDED)
-        stretches = overview.stretches(connection, timeline.SPAN, _MOST_STRETCHES)
-        schedules = overview_schedules.schedules(connection, wanted, MOST_SCHEDULES)
-        alive = processes.listing(connection)
-        passes = cadence.passes(connection)
-        table = settings.load(connection)
-    known = {it.key: it for it in resolve(os.environ, table)}
-    kept = upkeep(alive, passes, known, totals.now)
-    meters = [_meter(it) for it in limits]
-    alarms = [*_drained(limits), *kept.alarms]
+        seen = timeline.window(totals.now, view.hours, view.until)
+        stretches = timeline_rows.stretches(connection, seen.since, seen.until, _MOST_STRETCHES)
+        paused = fleet.current(connection)
+        outages = failure_classes.listing(connection, tripped=True, most=_MOST_OUTAGES)
+        kept = _upkeep(connection, totals.now)
+    alarms = [*_halted(paused), *([] if paused else _drained(limits)), *kept.alarms]
     return Board(
         now=totals.now,
         totals=totals,
         headline=_headline(limits, running, totals),
         alarms=sorted(alarms, key=lambda it: it.level != "danger"),
-        meters=meters,
+        meters=[_meter(it) for it in limits],
         line=list(_line(line, limits, running, totals.now, kept)),
         running=running[:MOST_RUNNING],
         ended=ended,
-        timeline=timeline.draw(stretches, totals.now),
-        schedules=schedules,
+        timeline=timeline.draw(stretches, seen),
         upkeep=replace(kept, alarms=[]),
-        wanted=wanted,
+        paused=paused,
+        outages=outages,
     )
+
+
+def _upkeep(connection: Postgres, now: datetime) -> Upkeep:
+    known = {it.key: it for it in resolve(os.environ, settings.load(connection))}
+    return upkeep(processes.listing(connection), cadence.passes(connection), known, now)
 
 
 def _meter(it: overview.LimitUse) -> Meter:
@@ -94,23 +107,31 @@ def _meter(it: overview.LimitUse) -> Meter:
         notes.append(f"{it.forced} forced beyond the cap")
     if it.surplus:
         notes.append(f"{it.surplus} surplus: the cap was lowered, these run on")
-    return Meter(words.limit(it.key, it.workspace), it.held, it.cap, min(it.held, it.cap), notes)
+    return Meter(codes.limit(it.key, it.workspace), it.held, it.cap, min(it.held, it.cap), notes)
 
 
 def _headline(limits: Sequence[overview.LimitUse], running: Sequence[overview.Runs], totals: overview.Totals) -> str:
-    fleet = limits[0]
-    told = [f"{fleet.held} of {words.counted(fleet.cap, 'slot')} in use"]
+    whole = limits[0]
+    told = [f"{whole.held} of {words.counted(whole.cap, 'slot')} in use"]
     told.append(
         f"{totals.waiting:,} {'waits' if totals.waiting == 1 else 'wait'}" if totals.waiting else "nobody waits"
     )
-    if fleet.held >= fleet.cap > 0:
+    if whole.held >= whole.cap > 0:
         seconds, sure = Forecast(limits, running, totals.now).free["fleet"][0]
         told.append(f"next slot {'in about' if sure else 'within'} {words.roughly(max(seconds, 1))}")
     return ", ".join(told)
 
 
+def _halted(paused: FleetPause | None) -> list[Alarm]:
+    if paused is None:
+        return []
+    note = f" ({paused.note})" if paused.note else ""
+    told = f"The fleet is paused by {paused.paused_by} since {paused.paused_at:%H:%M} UTC{note}."
+    return [Alarm("warning", f"{told} What runs goes on, nothing starts; occurrences are skipped.")]
+
+
 def _drained(limits: Sequence[overview.LimitUse]) -> list[Alarm]:
-    drained = [words.limit(it.key, it.workspace) for it in limits if it.cap == 0]
+    drained = [codes.limit(it.key, it.workspace) for it in limits if it.cap == 0]
     if not drained:
         return []
     return [
@@ -131,10 +152,3 @@ def _line(
     elif len(running) >= kept.capacity:
         otherwise = f"all {words.counted(kept.capacity, 'worker process', 'worker processes')} are busy"
     return list(places(line, limits, Forecast(limits, running, now), now, otherwise))
-
-
-def due(it: overview_schedules.ScheduleRow) -> datetime | None:
-    """When a schedule is due: at its occurrence, or later if it was put off."""
-    if it.status != "active" or it.next_run_at is None:
-        return None
-    return max(it.next_run_at, it.deferred_until or it.next_run_at)

@@ -1,100 +1,125 @@
-"""What the dashboard's buttons do: run now, cancel, pause, resume; each answers with a page."""
+"""What the buttons on many pages do: run now, cancel, rerun, pause, resume, skip; each leads back to its page."""
 
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from console.callers import calling
-from console.deeds import firings, pausing
-from console.pages import words
+from console.deeds import failure_classes, firings, fleet, pausing
+from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.origin import Fields, only_ours
-from console.pages.render import HEADERS, page
+from console.pages.forms import Actor, Fields, Slots, back, go, note_of
+from console.pages.origin import only_ours
+from console.pages.render import page
+from console.pages.said import led_back
 from console.problems import Problem
 from shared.admission import Admission
+from shared.store import firings as firing_rows
 from shared.store import overview, schedules
 
-_LONGEST_NOTE = 500
+# Of these, something can be done about it: to queue, and for some to force.
+_NO_ROOM = ("capacity_full", "draining", "workspace_not_ready", "budget_used_up")
 
 router = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
 
 
-async def at_hand(request: Request) -> Admission:
-    """The way to the slots."""
-    return request.app.state.admission
-
-
-Slots = Annotated[Admission, Depends(at_hand)]
-
-
-def back(said: str, of: UUID, form: dict[str, str]) -> Response:
-    """To the first page, which says what was done."""
-    kept = {"q": form["q"]} if form.get("q") else {}
-    address = "/?" + urlencode({**kept, "said": said, "of": str(of)})
-    return Response(status_code=303, headers={**HEADERS, "Location": address})
-
-
-@router.post("/schedules/{schedule}/run")
-def run_now(slots: Slots, schedule: UUID, form: Fields) -> Response:
+@router.post("/schedules/{schedule_id}/run")
+def run_now(request: Request, slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Starts a firing now; `how` is '', 'queue' or 'force'. With no room it says so, and what can be done."""
-    wish = form.get("how", "")
-    how = firings.How(forced=wish == "force", queue=wish == "queue", actor=calling().acts("dashboard"))
+    how = _how(form, actor)
     try:
-        firing = firings.execute(slots, schedule, {}, how)
+        firing = firings.execute(slots, schedule_id, {}, how)
     except Problem as problem:
-        return _not_started(slots, schedule, problem, form)
-    return back({"force": "forced", "queue": "queued"}.get(wish, "started"), firing, form)
+        known = schedules.get(slots.database.connection(), schedule_id)
+        return _no_room(request, slots, problem, form, "" if known is None else f"{known.workspace} / {known.name}")
+    return back(form, _said(how), firing)
 
 
-def _not_started(slots: Admission, schedule: UUID, problem: Problem, form: dict[str, str]) -> Response:
-    connection = slots.database.connection()
-    known = schedules.get(connection, schedule)
-    told: dict[str, Any] = {"schedule": known, "wanted": form.get("q", "")}
-    if problem.error == "workspace_not_ready":
-        return page("held.html", problem.status, state=problem.more["state"], **told)
-    if problem.error not in ("capacity_full", "draining"):
+@router.post("/firings/{firing_id}/rerun")
+def rerun(request: Request, slots: Slots, actor: Actor, firing_id: UUID, form: Fields) -> Response:
+    """Makes a new firing of one that has ended, and leads to it."""
+    how = _how(form, actor)
+    try:
+        firing = firings.rerun(slots, firing_id, how)
+    except Problem as problem:
+        known = firing_rows.get(slots.database.connection(), firing_id)
+        return _no_room(request, slots, problem, form, "" if known is None else f"{known.title} #{known.number}")
+    return go(led_back(f"/firings/{firing}", _said(how), firing))
+
+
+def _how(form: dict[str, str], actor: str) -> firings.How:
+    wish = form.get("how", "")
+    return firings.How(forced=wish == "force", queue=wish == "queue", actor=actor)
+
+
+def _said(how: firings.How) -> str:
+    return "forced" if how.forced else "queued" if how.queue else "started"
+
+
+def _no_room(request: Request, slots: Admission, problem: Problem, form: dict[str, str], name: str) -> Response:
+    if problem.error not in _NO_ROOM:
         raise problem
+    key = problem.more.get("limit", "")
     named = [
-        f"{words.limit(it.key, it.workspace)} cap {it.cap}"
-        for it in overview.limits(connection)
-        if it.key == problem.more["limit"]
+        f"{codes.limit(it.key, it.workspace)} cap {it.cap}"
+        for it in overview.limits(slots.database.connection())
+        if it.key == key
     ]
-    return page(
-        "full.html",
-        problem.status,
-        problem.headers,
-        limit=named[0] if named else problem.more["limit"],
-        draining=problem.error == "draining",
-        wait_s=problem.more.get("slot_eta_s", 0),
-        **told,
-    )
+    told: dict[str, Any] = {
+        "why": problem.error,
+        "name": name,
+        "again": request.url.path,
+        "back": led_back(form.get("to", "/"), ""),
+        "limit": named[0] if named else key or f"the budget {problem.more.get('budget', '')}",
+        "state": problem.more.get("state", ""),
+        "wait_s": problem.more.get("slot_eta_s", 0),
+    }
+    return page("full.html", problem.status, problem.headers, **told)
 
 
-@router.post("/firings/{firing}/cancel")
-def cancel(slots: Slots, firing: UUID, form: Fields) -> Response:
+@router.post("/firings/{firing_id}/cancel")
+def cancel(slots: Slots, actor: Actor, firing_id: UUID, form: Fields) -> Response:
     """Ends a firing that waits, or asks for the end of one that runs."""
     try:
-        said = firings.cancel(slots, firing, calling().acts("dashboard"))
+        said = firings.cancel(slots, firing_id, actor)
     except Problem as problem:
         # It was there to be cancelled when the page was drawn: no error of the person who pressed.
         if problem.error != "firing_ended":
             raise
         said = "ended"
-    return back(said, firing, form)
+    return back(form, said, firing_id)
 
 
-@router.post("/schedules/{schedule}/pause")
-def pause(slots: Slots, schedule: UUID, form: Fields) -> Response:
+@router.post("/schedules/{schedule_id}/pause")
+def pause(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Pauses a schedule, with a note if there is one; what waits of it is held, what runs goes on."""
-    note = form.get("note", "").strip()[:_LONGEST_NOTE] or None
-    pausing.pause(slots, schedule, pausing.Pause(note), calling().acts("dashboard"))
-    return back("paused", schedule, form)
+    pausing.pause(slots, schedule_id, pausing.Pause(note_of(form)), actor)
+    return back(form, "paused", schedule_id)
 
 
-@router.post("/schedules/{schedule}/resume")
-def resume(slots: Slots, schedule: UUID, form: Fields) -> Response:
+@router.post("/schedules/{schedule_id}/resume")
+def resume(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Makes a schedule active from now on; nothing that it missed is fired, what was held goes on."""
-    pausing.resume(slots, schedule, calling().acts("dashboard"))
-    return back("resumed", schedule, form)
+    pausing.resume(slots, schedule_id, actor)
+    return back(form, "resumed", schedule_id)
+
+
+@router.post("/fleet/pause")
+def pause_fleet(slots: Slots, actor: Actor, form: Fields) -> Response:
+    """Stops all admission."""
+    fleet.pause(slots, note_of(form), actor)
+    return back(form, "fleet_paused")
+
+
+@router.post("/fleet/resume")
+def resume_fleet(slots: Slots, actor: Actor, form: Fields) -> Response:
+    """Goes on from now."""
+    fleet.resume(slots, actor)
+    return back(form, "fleet_resumed")
+
+
+@router.post("/outages/release")
+def release(slots: Slots, actor: Actor, form: Fields) -> Response:
+    """Lets everything go on that an outage holds."""
+    failure_classes.release(slots, form.get("key", ""), actor)
+    return back(form, "class_released")

@@ -10,6 +10,8 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+# One stylesheet in files that can be read; later ones win.
+_STYLES = ("ground", "parts", "tables", "charts", "forms", "phone")
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,17 @@ class File:
     version: str
 
 
-def _read(path: Path) -> File:
-    content = path.read_bytes()
-    return File(content, _TYPES[path.suffix], blake2b(content, digest_size=6).hexdigest())
+def _file(name: str, content: bytes) -> File:
+    return File(content, _TYPES[Path(name).suffix], blake2b(content, digest_size=6).hexdigest())
 
 
-FILES = {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+def _read() -> dict[str, File]:
+    found = {it.name: it.read_bytes() for it in sorted(_FOLDER.iterdir()) if it.suffix in _TYPES}
+    found["slotbeat.css"] = b"\n".join((_FOLDER / "css" / f"{it}.css").read_bytes() for it in _STYLES)
+    return {name: _file(name, content) for name, content in found.items()}
+
+
+FILES = _read()
 
 
 def address(name: str) -> str:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from console.callers import calling
-from console.pages import files, words
-from console.pages.board import due
+from console.pages import charts, codes, files, words
+from console.pages.said import address_of, said
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -21,12 +19,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-
-
-def csrf_field() -> Markup:
-    """What each form has that changes something: nothing where nobody signed in."""
-    told = calling().csrf
-    return Markup("") if told is None else Markup('<input type="hidden" name="csrf" value="{}">').format(told)
+# What the frame asks for and a page may leave out.
+_DEFAULTS: dict[str, Any] = {"said": "", "path": "", "to": "/"}
 
 
 def _environment() -> Environment:
@@ -41,19 +35,24 @@ def _environment() -> Environment:
     filters.update(
         when=words.when,
         absolute=words.absolute,
+        in_zone=words.in_zone,
+        clock=words.clock,
         lasting=words.lasting,
         roughly=words.roughly,
         ms=words.milliseconds,
-        reason=words.reason,
-        pause_reason=words.pause_reason,
-        source=words.source,
         counted=words.counted,
-        due=due,
+        usd=words.usd,
+        cron=words.cron,
+        spark=charts.spark,
+        reason=codes.reason,
+        pause_reason=codes.pause_reason,
+        skip_reason=codes.skip_reason,
+        source=codes.source,
+        deed=codes.deed,
+        plain=codes.plain,
     )
     known: dict[str, Any] = made.globals
     known["static"] = files.address
-    known["csrf"] = csrf_field
-    known["calling"] = calling
     return made
 
 
@@ -62,5 +61,11 @@ _TEMPLATES = _environment()
 
 def page(template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response:
     """A page, or a part of one."""
-    text = _TEMPLATES.get_template(template).render(values)
+    text = _TEMPLATES.get_template(template).render({**_DEFAULTS, **values})
     return Response(text, status, {**HEADERS, **(headers or {})}, "text/html")
+
+
+def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page that knows where it is, and says what a button did that led here."""
+    here = {"said": said(request), "path": request.url.path, "to": address_of(request)}
+    return page(template, status, **{**here, **values})

@@ -1,62 +1,59 @@
-"""The addresses of the pages: what is read; what changes something is in deeds."""
+"""The addresses of the first page, of lists that follow from it, and of the files; other pages have modules."""
 
-from typing import Any
-from uuid import UUID
+from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from console.pages import deeds, sign_in
 from console.pages.answers import PageRoute
-from console.pages.board import MOST_SCHEDULES, board
+from console.pages.board import View, board
 from console.pages.files import FILES
-from console.pages.origin import may_look
-from console.pages.render import page
-from shared.store import overview
-from shared.store.connection import Database
+from console.pages.forms import Rows
+from console.pages.render import show
+from shared.store import overview, overview_schedules
+from shared.store.overview_schedules import Wanted
 
 _LONGEST_FILTER = 200
 _A_YEAR = "public, max-age=31536000, immutable"
 
-_SAID = {
-    "started": "{} was given a slot and starts.",
-    "queued": "{} waits in line.",
-    "forced": "{} starts beyond the cap; this was logged.",
-    "cancelled": "{} was cancelled.",
-    "aborting": "{} is being stopped.",
-    "ended": "{} had ended already; nothing was changed.",
-    "paused": "{} is paused.",
-    "resumed": "{} is active again, from now on.",
-}
+router = APIRouter(route_class=PageRoute)
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
-router.include_router(deeds.router, dependencies=[Depends(may_look)])
-router.include_router(sign_in.router)
+Text = Annotated[str, Query(max_length=_LONGEST_FILTER)]
+From = Annotated[int, Query(alias="from", ge=0, le=1_000_000)]
 
 
-@router.get("/", dependencies=[Depends(may_look)])
-def front(request: Request, q: str = Query("", max_length=_LONGEST_FILTER), said: str = "", of: str = "") -> Response:
+@router.get("/")
+def front(
+    request: Request,
+    rows: Rows,
+    hours: Annotated[float, Query(ge=0.25, le=48)] = 2,
+    until: datetime | None = None,
+) -> Response:
     """The whole first page."""
-    return _board(request, "front.html", q, said=_said(request.app.state.database, said, of))
+    view = View(hours, until)
+    known = board(rows, view)
+    pressure = request.app.state.pressure.seen()
+    return show(request, "front.html", board=known, now=known.now, view=view, pressure=pressure)
 
 
-@router.get("/live", dependencies=[Depends(may_look)])
-def live(request: Request, q: str = Query("", max_length=_LONGEST_FILTER)) -> Response:
-    """The parts of it that change, for the script that fetches them every two seconds."""
-    return _board(request, "live.html", q)
-
-
-def _board(request: Request, template: str, wanted: str, **more: Any) -> Response:
-    known = board(request.app.state.database, wanted.replace("\0", ""))
-    return page(template, board=known, now=known.now, most_schedules=MOST_SCHEDULES, **more)
-
-
-def _said(database: Database, said: str, of: str) -> str:
-    """What a button did, in words of ours about a row that exists: an address can make it say nothing else."""
-    try:
-        known = overview.name_of(database.connection(), UUID(of)) if said in _SAID else None
-    except ValueError:
-        return ""
-    return "" if known is None else _SAID[said].format(f"“{known}”")
+@router.get("/schedules")
+def list_schedules(
+    request: Request,
+    rows: Rows,
+    q: Text = "",
+    state: Text = "",
+    most: Annotated[int, Query(ge=1, le=1000)] = 50,
+    offset: From = 0,
+) -> Response:
+    """Schedules, filtered, part by part."""
+    wanted = Wanted(q.replace("\0", ""), state, None, most, offset)
+    with overview.one_moment(rows) as connection:
+        found = overview_schedules.count(connection, wanted)
+        listed = overview_schedules.schedules(connection, wanted)
+        now = overview.totals(connection).now
+    address = str(request.url.remove_query_params(["from", "said", "of"]).include_query_params(most=most).query)
+    told = {"rows": listed, "found": found, "wanted": wanted, "now": now, "address": f"/schedules?{address}"}
+    return show(request, "schedules.html", **told)
 
 
 @router.get("/static/{name}")

@@ -1,24 +1,35 @@
-"""Draws the last half hour: where each row's bars stand, in per cent of its width."""
+"""Draws a span of time: where each row's bars stand, in per cent of its width."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
+from uuid import UUID
 
-from console.pages import words
-from shared.store.overview import Stretch
+from console.pages import codes, words
+from shared.store.timeline import Stretch
 
-SPAN = timedelta(minutes=30)
 MOST_ROWS = 14
-MOST_LANES = 6
-LANE_HEIGHT = 16
-# Bars closer than this would touch, and their marks would hide each other.
-_MARK_PERCENT = 0.8
+MOST_LANES = 5
+LANE_HEIGHT = 13
+# A mark's width: closer ones would hide each other.
+_MARK_PERCENT = 1.5
 _LIVE = ("running", "waiting")
 _AGAIN = {"requeued", "interrupted", "not_started"}
 _ORDER = ("completed", "failed", "cancelled", "requeued", "running", "waiting")
+_TICKS = 4
 
 _Key: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The span that is drawn; `live` where it ends now."""
+
+    since: datetime
+    until: datetime
+    now: datetime
+    live: bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Bar:
     y: int
     ends: bool
     title: str
+    firing: UUID
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Row:
 
     workspace: str
     title: str
+    schedule: UUID | None
     height: int
     bars: list[Bar]
     summary: str
@@ -57,6 +70,7 @@ class Tick:
 class Timeline:
     """All rows, and how many more schedules there are."""
 
+    window: Window
     rows: list[Row]
     hidden: int
     ticks: list[Tick]
@@ -68,22 +82,33 @@ class _Piece:
     start: datetime
     end: datetime
     title: str
-    firing: object
+    firing: UUID
+    schedule: UUID | None
 
 
-def draw(stretches: Sequence[Stretch], now: datetime) -> Timeline:
+def window(now: datetime, hours: float, until: datetime | None) -> Window:
+    """A span of so many hours, up to now or up to an earlier moment."""
+    if until is not None and until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    end = now if until is None or until >= now else until
+    return Window(end - timedelta(hours=hours), end, now, end == now)
+
+
+def draw(stretches: Sequence[Stretch], seen: Window) -> Timeline:
     """One row per schedule: those that are live or ended last are kept, and stand in alphabetical order."""
     rows: dict[_Key, list[_Piece]] = {}
     before: Stretch | None = None
     for it in stretches:
         same = before is not None and before.firing_id == it.firing_id
         since = before.ended_at if same and before is not None else it.queued_at
-        rows.setdefault((it.workspace, it.title), []).extend(_pieces(it, since or it.queued_at, now))
+        rows.setdefault((it.workspace, it.title), []).extend(_pieces(it, since or it.queued_at, seen.now))
         before = it
-    seen = {key: [it for it in pieces if it.end > now - SPAN] for key, pieces in rows.items()}
-    newest = sorted((key for key in seen if seen[key]), key=lambda key: _recent(seen[key]), reverse=True)
-    shown = [_row(key, seen[key], now) for key in sorted(newest[:MOST_ROWS])]
-    return Timeline(shown, max(0, len(newest) - MOST_ROWS), _ticks())
+    found = {
+        key: [it for it in pieces if it.end > seen.since and it.start < seen.until] for key, pieces in rows.items()
+    }
+    newest = sorted((key for key in found if found[key]), key=lambda key: _recent(found[key]), reverse=True)
+    shown = [_row(key, found[key], seen) for key in sorted(newest[:MOST_ROWS])]
+    return Timeline(seen, shown, max(0, len(newest) - MOST_ROWS), _ticks(seen))
 
 
 def _pieces(it: Stretch, since: datetime, now: datetime) -> Iterable[_Piece]:
@@ -92,19 +117,19 @@ def _pieces(it: Stretch, since: datetime, now: datetime) -> Iterable[_Piece]:
     waited = (waited_until - since).total_seconds()
     if waited >= 1 or it.claimed_at is None:
         told = f"{name} waited {words.lasting(waited)}"
-        yield _Piece("waiting", since, waited_until, told, it.firing_id)
+        yield _Piece("waiting", since, waited_until, told, it.firing_id, it.schedule_id)
     if it.claimed_at is None:
         if it.finished_at is not None:
             told = f"{name}: cancelled in line"
-            yield _Piece("cancelled", it.finished_at, it.finished_at, told, it.firing_id)
+            yield _Piece("cancelled", it.finished_at, it.finished_at, told, it.firing_id, it.schedule_id)
         return
     end = it.ended_at or now
     kind = _kind(it)
-    reason = f" ({words.reason(it.failure_reason)})" if kind in ("failed", "cancelled") else ""
+    reason = f" ({codes.reason(it.failure_reason)})" if kind in ("failed", "cancelled") else ""
     forced = ", forced" if it.forced else ""
     length = words.lasting((end - it.claimed_at).total_seconds())
     told = f"{name}, attempt {it.attempt}{forced}: {kind}{reason}, {length}"
-    yield _Piece(kind, it.claimed_at, end, told, it.firing_id)
+    yield _Piece(kind, it.claimed_at, end, told, it.firing_id, it.schedule_id)
 
 
 def _kind(it: Stretch) -> str:
@@ -120,33 +145,36 @@ def _recent(pieces: Iterable[_Piece]) -> tuple[bool, datetime]:
     return any(it.kind in _LIVE for it in found), max(it.end for it in found)
 
 
-def _row(key: _Key, pieces: Sequence[_Piece], now: datetime) -> Row:
+def _row(key: _Key, pieces: Sequence[_Piece], seen: Window) -> Row:
     lanes: list[float] = []
-    of_firing: dict[object, int] = {}
+    of_firing: dict[UUID, int] = {}
     bars: list[Bar] = []
     for it in pieces:
-        x, end = _percent(it.start, now), _percent(it.end, now)
+        x, end = _percent(it.start, seen), _percent(it.end, seen)
         lane = of_firing.get(it.firing)
         if lane is None:
             lane = next((n for n, taken in enumerate(lanes) if taken + _MARK_PERCENT <= x), len(lanes))
             lane = of_firing[it.firing] = min(lane, MOST_LANES - 1)
         lanes[lane : lane + 1] = [max(end, lanes[lane] if lane < len(lanes) else 0)]
-        ends = it.kind != "waiting"
-        bars.append(Bar(it.kind, round(x, 2), round(max(end - x, 0.15), 2), lane * LANE_HEIGHT, ends, it.title))
+        ends = it.kind != "waiting" and it.end <= seen.until
+        width = round(max(end - x, 0.15), 2)
+        bars.append(Bar(it.kind, round(x, 2), width, lane * LANE_HEIGHT, ends, it.title, it.firing))
     counts = [(kind, sum(it.kind == kind for it in pieces)) for kind in _ORDER]
     summary = ", ".join(f"{count} {kind}" for kind, count in counts if count)
-    return Row(key[0], key[1], max(len(lanes), 1) * LANE_HEIGHT, bars, f"{key[1]}: {summary}")
+    height = max(len(lanes), 1) * LANE_HEIGHT
+    return Row(key[0], key[1], pieces[-1].schedule, height, bars, f"{key[1]}: {summary}")
 
 
-def _percent(moment: datetime, now: datetime) -> float:
-    return min(100.0, max(0.0, 100 - (now - moment) / SPAN * 100))
+def _percent(moment: datetime, seen: Window) -> float:
+    return min(100.0, max(0.0, (moment - seen.since) / (seen.until - seen.since) * 100))
 
 
-def _ticks() -> list[Tick]:
-    steps = range(0, 31, 10)
-    texts = [words.span(SPAN - timedelta(minutes=it)) if it < steps[-1] else "now" for it in steps]
-    anchors = ["start", *["middle"] * (len(steps) - 2), "end"]
-    return [
-        Tick(round(it / steps[-1] * 100, 2), *rest)
-        for it, rest in zip(steps, zip(anchors, texts, strict=True), strict=True)
-    ]
+def _ticks(seen: Window) -> list[Tick]:
+    length = seen.until - seen.since
+    found: list[Tick] = []
+    for nth in range(_TICKS + 1):
+        at = seen.since + length * nth / _TICKS
+        anchor = "start" if nth == 0 else "end" if nth == _TICKS else "middle"
+        text = "now" if nth == _TICKS and seen.live else at.strftime("%H:%M")
+        found.append(Tick(round(nth / _TICKS * 100, 2), anchor, text))
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from console.pages import words
+from console.pages import codes, words
 from shared.settings import Setting
 from shared.store.cadence import Pass
 from shared.store.processes import Process
@@ -86,7 +86,7 @@ def _task(name: str, last: Pass | None, every_s: float | None, now: datetime) ->
     shown = _TASKS.get(name, name.replace("_", " "))
     if last is None:
         return Task(shown, None, "has not run yet", wrong=False, counts="–")
-    counted = [f"{words.verdict(key)} {value}" for key, value in sorted(last.counts.items()) if value]
+    counted = [f"{codes.verdict(key)} {value}" for key, value in sorted(last.counts.items()) if value]
     counts = ", ".join(counted) or _NOTHING.get(name, "–")
     late = every_s is not None and (now - last.ran_at).total_seconds() > _LATE_INTERVALS * every_s + 1
     outcome = {"disabled": "switched off"}.get(last.outcome or "", last.outcome or "under way")

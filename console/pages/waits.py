@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from console.pages import words
+from console.pages import codes, words
 from shared.store.overview import LimitUse, Runs, Waits
 
 _LONGER_THAN_USUAL = 0.25
@@ -130,10 +130,10 @@ def held_by(it: Waits, now: datetime) -> str:
 def full(needs: Wanted, limits: Iterable[LimitUse], *, forced: bool) -> str:
     """Which limits have no room for it, in words; '' if all have."""
     under = [it for it in limits if it.key in needs.keys]
-    drained = [words.limit(it.key, it.workspace) for it in under if it.cap == 0]
+    drained = [codes.limit(it.key, it.workspace) for it in under if it.cap == 0]
     if drained:
         return f"{' and '.join(drained)} drained (cap 0)"
     taken = [it for it in under if it.held >= it.cap]
     if forced:
         return ""
-    return ", ".join(f"{words.limit(it.key, it.workspace)} full ({it.held} of {it.cap})" for it in taken)
+    return ", ".join(f"{codes.limit(it.key, it.workspace)} full ({it.held} of {it.cap})" for it in taken)

@@ -1,50 +1,13 @@
-"""Says times, durations, reasons and limits in words."""
+"""Says times, durations and counts in words."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+from shared.rules.cron import parse_cron
+from shared.rules.cron_words import describe
 from shared.rules.lasting import DAY, HOUR, MINUTE, lasting
-
-_REASONS = {
-    "turn_limit_exceeded": "turn budget exceeded",
-    "lease_expired": "run lease expired",
-    "timeout": "timed out",
-    "aborted": "aborted",
-    "cancelled": "by a person",
-    "replaced": "replaced by a newer firing",
-    "rate_limited": "rate limited",
-    "auth_failed": "not authorised by the target",
-    "budget_exceeded": "budget used up",
-    "workspace_unavailable": "workspace unavailable",
-    "worker_lost": "worker lost",
-    "oom": "out of memory",
-    "exit_nonzero": "exit code not 0",
-    "target_error": "the target failed",
-    "bad_target": "the target is not valid",
-    "check_failed": "success check failed",
-}
-_PAUSES = {
-    "manual": "by hand",
-    "failure_streak": "too many failures in a row",
-    "turn_budget_breach_streak": "turn budget exceeded again and again",
-    "quarantined": "its next occurrence cannot be computed",
-}
-_SOURCES = {
-    "manual": "run now",
-    "rerun": "rerun",
-    "backfill": "backfill",
-    "adhoc": "ad hoc",
-    "heartbeat": "heartbeat",
-}
-_VERDICTS = {
-    "completed_total": "settled as completed",
-    "failed_total": "failed",
-    "fail_total": "failed",
-    "requeued_total": "requeued",
-    "requeue_total": "requeued",
-    "complete_total": "settled as completed",
-    "aborted_total": "aborted",
-    "cancelled_total": "cancelled",
-}
+from shared.rules.refused import RefusedValueError
 
 
 def roughly(seconds: float) -> str:
@@ -72,37 +35,20 @@ def absolute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def in_zone(moment: datetime, zone: str) -> str:
+    """The moment on the wall clock of a zone: 'Sat 31 Jan 2026, 09:30 CET'."""
+    there = moment.astimezone(ZoneInfo(zone))
+    return there.strftime("%a %d %b %Y, %H:%M" + (":%S" if there.second else "") + " %Z")
+
+
+def clock(moment: datetime) -> str:
+    """The time of day, to the second, in UTC."""
+    return moment.strftime("%H:%M:%S")
+
+
 def milliseconds(value: int | None) -> str:
     """A duration that may not be known."""
     return "–" if value is None else lasting(value / 1000)
-
-
-def reason(code: str | None) -> str:
-    """A failure's reason."""
-    return _REASONS.get(code or "", (code or "reason unknown").replace("_", " "))
-
-
-def pause_reason(code: str | None) -> str:
-    """Why a schedule is paused."""
-    return _PAUSES.get(code or "", (code or "reason unknown").replace("_", " "))
-
-
-def source(code: str) -> str:
-    """Who asked for a firing, where it was not its schedule."""
-    return _SOURCES.get(code, "")
-
-
-def verdict(counter: str) -> str:
-    """A counter of a maintenance task."""
-    return _VERDICTS.get(counter, counter.removesuffix("_total").replace("_", " "))
-
-
-def limit(key: str, workspace: str | None) -> str:
-    """A limit by its name."""
-    kind, _, name = key.partition(":")
-    if kind == "fleet":
-        return "fleet"
-    return f"workspace {workspace or name}" if kind == "workspace" else f"lane {name}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -113,3 +59,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 def span(length: timedelta) -> str:
     """A stretch of time as a label."""
     return roughly(length.total_seconds())
+
+
+def usd(micros: int | None) -> str:
+    """An amount of money."""
+    return "–" if micros is None else f"{micros / 1_000_000:.2f} USD"
+
+
+@lru_cache(maxsize=4096)
+def cron(text: str) -> str:
+    """A cron expression in words; as it stands, where it is none."""
+    try:
+        return describe(parse_cron(text))
+    except RefusedValueError:
+        return text

@@ -60,3 +60,16 @@ def of_firing(connection: Postgres, firing: UUID, after: tuple[int, int], most: 
             """,
             {"firing": firing, "token": after[0], "seq": after[1], "most": most},
         ).fetchall()
+
+
+def tail(connection: Postgres, firing: UUID, most: int) -> list[FiringEvent]:
+    """The last events of a firing, in order."""
+    with connection.cursor(row_factory=class_row(FiringEvent)) as cursor:
+        found = cursor.execute(
+            """
+            select token, seq, at, kind, data from firing_events
+             where firing_id = %s order by token desc, seq desc limit %s
+            """,
+            [firing, most],
+        ).fetchall()
+    return found[::-1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -30,24 +30,20 @@ class Totals:
     waiting: int
     running: int
     schedules: int
-    found: int
+    paused: int
 
 
-def totals(connection: Postgres, wanted: str) -> Totals:
-    """The counts; `found` are the schedules whose name or workspace contains the wanted text."""
+def totals(connection: Postgres) -> Totals:
+    """The counts; schedules without the archived ones."""
     with connection.cursor(row_factory=class_row(Totals)) as cursor:
         row = cursor.execute(
             """
             select now() as now,
                    (select count(*) from firings where status = 'queued') as waiting,
                    (select count(*) from firings where status = 'running') as running,
-                   count(*) as schedules,
-                   count(*) filter (where position(lower(%(wanted)s) in lower(s.name)) > 0
-                                       or position(lower(%(wanted)s) in lower(w.name)) > 0) as found
-              from schedules s join workspaces w on w.id = s.workspace_id
-             where s.status <> 'archived'
-            """,
-            {"wanted": wanted},
+                   count(*) as schedules, count(*) filter (where status = 'paused') as paused
+              from schedules where status <> 'archived'
+            """
         ).fetchone()
     assert row is not None
     return row
@@ -234,56 +230,12 @@ def ended(connection: Postgres, most: int) -> list[Over]:
         ).fetchall()
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """One attempt of a firing, or (without `claimed_at`) its time in line so far."""
-
-    firing_id: UUID
-    schedule_id: UUID | None
-    workspace: str
-    title: str
-    number: int
-    status: str
-    forced: bool
-    queued_at: datetime
-    finished_at: datetime | None
-    attempt: int | None
-    claimed_at: datetime | None
-    ended_at: datetime | None
-    outcome: str | None
-    failure_reason: str | None
-
-
-def stretches(connection: Postgres, span: timedelta, most: int) -> list[Stretch]:
-    """What waited, ran or ended within the span before now, firing by firing, attempt by attempt."""
-    with connection.cursor(row_factory=class_row(Stretch)) as cursor:
-        return cursor.execute(
-            """
-            with seen as (
-              (select firing_id as id from attempts where ended_at is null limit %(most)s)
-              union
-              (select id from firings where status = 'queued' order by line_no limit 200)
-              union
-              (select firing_id from schedule_firing_metrics where completed_at > now() - %(span)s
-                order by completed_at desc limit %(most)s))
-            select f.id as firing_id, f.schedule_id, w.name as workspace, f.title, f.number, f.status, f.forced,
-                   f.queued_at, f.finished_at, a.number as attempt, a.claimed_at, a.ended_at, a.outcome,
-                   coalesce(a.failure_reason, f.failure_reason) as failure_reason
-              from seen
-              join firings f on f.id = seen.id
-              join workspaces w on w.id = f.workspace_id
-              left join attempts a on a.firing_id = f.id
-             order by f.queued_at, f.id, a.number
-            """,
-            {"span": span, "most": most},
-        ).fetchall()
-
-
 def name_of(connection: Postgres, known: UUID) -> str | None:
-    """The name of the firing or schedule of an id; None when there is neither."""
+    """The name of the firing, schedule or workspace of an id; None when there is none."""
     row = connection.execute(
         """
         select title from firings where id = %(id)s union all select name from schedules where id = %(id)s
+         union all select name from workspaces where id = %(id)s
         """,
         {"id": known},
     ).fetchone()

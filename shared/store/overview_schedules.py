@@ -1,7 +1,8 @@
-"""The schedules as the dashboard lists them."""
+"""The schedules as the dashboard lists them, each with its recent firings in small."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -10,10 +11,22 @@ from shared.store.connection import Postgres
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which schedules: those whose name or workspace contains the text, in a state, of a workspace; which part."""
+
+    text: str = ""
+    state: str = ""
+    workspace: UUID | None = None
+    most: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True)
 class ScheduleRow:
-    """A schedule as the dashboard lists it."""
+    """A schedule as the dashboard lists it; `recent` are its last firings, newest first, as [status, seconds]."""
 
     id: UUID
+    workspace_id: UUID
     workspace: str
     workspace_status: str
     name: str
@@ -37,23 +50,48 @@ class ScheduleRow:
     turn_budget_breach_streak: int
     near_lease_streak: int
     run_count: int
+    recent: list[list[Any]]
 
 
-def schedules(connection: Postgres, wanted: str, most: int) -> list[ScheduleRow]:
-    """Schedules whose name or workspace contains the wanted text, by workspace, then by name."""
+# paused: by hand or by a streak; failing: the last one failed, or is in a row of bad ones; idle: nothing is due.
+_FOUND = """
+     where s.status <> 'archived'
+       and (position(lower(%(text)s) in lower(s.name)) > 0 or position(lower(%(text)s) in lower(w.name)) > 0)
+       and (%(workspace)s::uuid is null or s.workspace_id = %(workspace)s)
+       and case %(state)s when 'active' then s.status = 'active' when 'paused' then s.status = 'paused'
+                          when 'failing' then s.last_status = 'error' or s.failure_streak > 0
+                                              or s.turn_budget_breach_streak > 0
+                          else true end
+"""
+
+
+def count(connection: Postgres, wanted: Wanted) -> int:
+    """How many there are of those."""
+    row = connection.execute(
+        "select count(*) from schedules s join workspaces w on w.id = s.workspace_id" + _FOUND, vars(wanted)
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def schedules(connection: Postgres, wanted: Wanted) -> list[ScheduleRow]:
+    """One part of them, by workspace, then by name."""
     with connection.cursor(row_factory=class_row(ScheduleRow)) as cursor:
         return cursor.execute(
             """
-            select s.id, w.name as workspace, w.status as workspace_status, s.name, s.kind, s.cron, s.run_at,
-                   s.timezone, s.lane, s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note,
-                   s.next_run_at, s.deferred_until, s.last_run_at, s.last_status,
+            select s.id, s.workspace_id, w.name as workspace, w.status as workspace_status, s.name, s.kind, s.cron,
+                   s.run_at, s.timezone, s.lane, s.status, s.paused_reason, s.paused_by, s.paused_until,
+                   s.pause_note, s.next_run_at, s.deferred_until, s.last_run_at, s.last_status,
                    left(s.last_error, 300) as last_error, s.last_failure_reason, s.failure_streak,
-                   s.turn_budget_breach_streak, s.near_lease_streak, s.run_count
+                   s.turn_budget_breach_streak, s.near_lease_streak, s.run_count,
+                   coalesce(r.recent, '[]') as recent
               from schedules s join workspaces w on w.id = s.workspace_id
-             where s.status <> 'archived'
-               and (position(lower(%(wanted)s) in lower(s.name)) > 0
-                    or position(lower(%(wanted)s) in lower(w.name)) > 0)
-             order by s.workspace_id, s.name limit %(most)s
-            """,
-            {"wanted": wanted, "most": most},
+              left join lateral (
+                select jsonb_agg(jsonb_build_array(f.status, extract(epoch from f.finished_at - f.started_at))) as recent
+                  from (select status, started_at, finished_at from firings
+                         where schedule_id = s.id order by queued_at desc limit 16) f) r on true
+            """
+            + _FOUND
+            + " order by w.name, s.name, s.id limit %(most)s offset %(offset)s",
+            vars(wanted),
         ).fetchall()

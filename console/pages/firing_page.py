@@ -1,0 +1,100 @@
+"""One firing: its attempts, what it says, why it waited, how it ended; and the list of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from console.deeds import why as whys
+from console.deeds.why import Answer
+from console.pages.answers import PageRoute
+from console.pages.forms import Rows
+from console.pages.render import show
+from console.problems import not_found
+from shared.rules.reasons import Reason
+from shared.rules.states import State
+from shared.store import firing_detail, firing_events, firings, overview, schedule_history, schedules
+from shared.store.firing_detail import Given, Tried
+from shared.store.firing_events import FiringEvent
+from shared.store.firings import Filter, Firing
+
+_MOST_EVENTS = 300
+_A_PAGE = 50
+
+router = APIRouter(route_class=PageRoute)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything on a firing's page."""
+
+    now: datetime
+    firing: Firing
+    given: Given
+    attempts: list[Tried]
+    events: list[tuple[FiringEvent, str]]
+    slot_wait_ms: int | None
+    why: Answer
+
+
+@router.get("/firings/{firing_id}")
+def one_firing(request: Request, rows: Rows, firing_id: UUID) -> Response:
+    """A firing's page."""
+    why = whys.of_firing(rows, firing_id)
+    with overview.one_moment(rows) as connection:
+        known, given = firings.get(connection, firing_id), firing_detail.given(connection, firing_id)
+        if known is None or given is None:
+            raise not_found("firing", firing_id)
+        said = firing_events.tail(connection, firing_id, _MOST_EVENTS)
+        story = Story(
+            schedules.now(connection),
+            known,
+            given,
+            firing_detail.attempts(connection, firing_id),
+            [(it, _words(it.data)) for it in said],
+            schedule_history.slot_wait_ms(connection, firing_id),
+            why,
+        )
+    return show(request, "firing.html", it=known, story=story, now=story.now, most_events=_MOST_EVENTS)
+
+
+def _words(data: dict[str, Any]) -> str:
+    """What an event says to people: its text, else its facts."""
+    for name in ("text", "message"):
+        if isinstance(data.get(name), str):
+            return data[name]
+    facts = [f"{key} {value}" for key, value in data.items() if key not in ("type", "name")]
+    return " ".join([str(data.get("name", "")), ", ".join(facts)]).strip()
+
+
+@router.get("/firings")
+def list_firings(
+    request: Request,
+    rows: Rows,
+    schedule: UUID | None = None,
+    workspace: UUID | None = None,
+    status: State | Literal[""] = "",
+    reason: Reason | Literal[""] = "",
+    before: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """Firings, filtered, newest first."""
+    wanted = Filter(schedule, workspace, status or None, reason or None, None, _cursor(before))
+    with overview.one_moment(rows) as connection:
+        found = firings.newest(connection, wanted, _A_PAGE + 1)
+        of = overview.name_of(connection, schedule or workspace) if schedule or workspace else None
+        now = schedules.now(connection)
+    more = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
+    kept = request.url.remove_query_params(["before", "said", "of"])
+    older = more and kept.include_query_params(before=f"{more.queued_at.isoformat()}~{more.id}").query
+    told = {"found": found[:_A_PAGE], "now": now, "wanted": wanted, "name": of, "older": older, "first": not before}
+    return show(request, "firings.html", states=list(State), reasons=list(Reason), **told)
+
+
+def _cursor(text: str) -> tuple[datetime, UUID] | None:
+    at, _, last = text.partition("~")
+    try:
+        return datetime.fromisoformat(at), UUID(last)
+    except ValueError:
+        return None

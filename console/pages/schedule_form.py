@@ -1,0 +1,205 @@
+"""The form of a schedule: filled in, previewed while it is typed, saved; what is wrong stands beside its field."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ValidationError
+from uuid_utils.compat import uuid7
+
+from console.api.answers import wrong_value
+from console.api.schedule_form import PreviewForm, ScheduleForm
+from console.deeds import crowding, preview
+from console.deeds import schedules as deeds
+from console.deeds.crowding import Crowding
+from console.deeds.preview import Preview
+from console.pages import schedule_text
+from console.pages.answers import PageRoute
+from console.pages.forms import Actor, Fields, Rows, Slots, back, go
+from console.pages.origin import only_ours
+from console.pages.render import show
+from console.pages.said import led_back
+from console.problems import Problem, Wrong, invalid, not_found
+from shared.store import overview_workspaces, schedules, workspaces
+from shared.store.connection import Database
+from shared.store.schedules import Schedule
+
+_TURNS_IN_PROMPT = re.compile(r"\bmax(?:imum)?\.?\s+(?:of\s+)?[0-9]+\s+(?:turns|steps)\b", re.IGNORECASE)
+
+router = APIRouter(route_class=PageRoute)
+changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the server makes of a form: when it would run, among whom; what is wrong, by field."""
+
+    now: datetime
+    preview: Preview | None = None
+    crowding: Crowding | None = None
+    told: str = ""
+    hints_only: bool = False
+    errors: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@router.get("/schedules/new")
+def new_schedule(
+    request: Request, rows: Rows, like: UUID | None = None, workspace: UUID | None = None
+) -> Response:
+    """An empty form, or one like another schedule's."""
+    form = dict(schedule_text.EMPTY)
+    if like is not None:
+        known = _known(rows, like)
+        form = {**schedule_text.text_of(vars(known)), "name": f"{known.name} (copy)"[:200]}
+    if workspace is not None:
+        form["workspace_id"] = str(workspace)
+    return _form(request, rows, form, None, _look(rows, form, None) if like else _nothing(rows))
+
+
+@router.get("/schedules/{schedule_id}/edit")
+def edit_schedule(request: Request, rows: Rows, schedule_id: UUID) -> Response:
+    """The form of a schedule that is there."""
+    known = _known(rows, schedule_id)
+    form = {**schedule_text.text_of(vars(known)), "revision": str(known.revision)}
+    return _form(request, rows, form, known, _look(rows, form, known))
+
+
+@changing.post("/schedules/preview")
+def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
+    """The form again, with what the server makes of it; nothing is saved. `cron_offset` is taken as its cron."""
+    known = _of(rows, form)
+    offered = form.get("cron_offset")
+    form = {**form, "cron": offered} if offered else form
+    return _form(request, rows, form, known, _look(rows, form, known))
+
+
+@changing.post("/schedules/new")
+def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response:
+    """Makes a schedule, or shows the form again with what is wrong."""
+    try:
+        saved = deeds.create(rows, _checked(form), actor)
+    except Problem as problem:
+        return _again(request, rows, form, None, problem)
+    return go(led_back(f"/schedules/{saved.schedule.id}", "created", saved.schedule.id))
+
+
+@changing.post("/schedules/{schedule_id}/edit")
+def save(request: Request, rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
+    """Saves an edit, or shows the form again with what is wrong."""
+    known = _known(rows, schedule_id)
+    revision = form.get("revision", "")
+    if_match = frozenset([int(revision)]) if revision.isascii() and revision.isdigit() else None
+    try:
+        saved = deeds.edit(rows, schedule_id, _checked(form), actor, if_match)
+    except Problem as problem:
+        return _again(request, rows, {**form, "revision": str(known.revision)}, known, problem)
+    said = "unchanged" if saved.schedule.revision == known.revision else "saved"
+    return go(led_back(f"/schedules/{schedule_id}", said, schedule_id))
+
+
+@changing.post("/schedules/{schedule_id}/move")
+def move(rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
+    """Gives a schedule another cron, as the warning of a collision offers it."""
+    deeds.edit(rows, schedule_id, {"cron": form.get("cron", "")}, actor, None)
+    return back(form, "moved", schedule_id)
+
+
+@changing.post("/schedules/{schedule_id}/delete")
+def delete(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
+    """Deletes a schedule, or archives one that has a history."""
+    deeds.remove(slots, schedule_id, actor, None)
+    return back(form, "gone")
+
+
+def _known(rows: Database, schedule: UUID) -> Schedule:
+    found = schedules.get(rows.connection(), schedule)
+    if found is None:
+        raise not_found("schedule", schedule)
+    return found
+
+
+def _of(rows: Database, form: dict[str, str]) -> Schedule | None:
+    try:
+        return schedules.get(rows.connection(), UUID(form.get("schedule", "")))
+    except ValueError:
+        return None
+
+
+def _checked(form: dict[str, str]) -> dict[str, Any]:
+    values, wrong = schedule_text.values_of(form)
+    read = _validated(ScheduleForm, values, wrong)
+    if wrong or read is None:
+        raise invalid(*wrong)
+    return read.values()
+
+
+def _validated(model: type[Any], values: dict[str, Any], wrong: list[Wrong]) -> Any:
+    try:
+        found: BaseModel = model.model_validate(values)
+    except ValidationError as error:
+        wrong += [wrong_value(it) for it in error.errors()]
+        return None
+    return found
+
+
+def _look(rows: Database, form: dict[str, str], known: Schedule | None) -> Seen:
+    """What decides when it runs is looked at alone: a name that is missing yet hides no time."""
+    now = schedules.now(rows.connection())
+    values, wrong = schedule_text.values_of(form, schedule_text.TIMING)
+    hints_only = bool(_TURNS_IN_PROMPT.search(form.get("prompt", "")))
+    read = _validated(PreviewForm, values, wrong)
+    try:
+        if wrong or read is None:
+            raise invalid(*wrong)
+        seen = preview.preview(rows, read.model_dump(exclude={"target"}))
+    except Problem as problem:
+        return Seen(now, None, None, problem.detail, hints_only, schedule_text.errors_of(problem.wrong, form))
+    return Seen(now, seen, _crowding(rows, form, known, read.model_dump()), "", hints_only)
+
+
+def _crowding(rows: Database, form: dict[str, str], known: Schedule | None, timing: dict[str, Any]) -> Crowding | None:
+    try:
+        place = UUID(form.get("workspace_id", ""))
+    except ValueError:
+        return None
+    if workspaces.get(rows.connection(), place) is None:
+        return None
+    target = {"kind": form.get("target.kind", "command"), "adapter": form.get("command.adapter", "generic")}
+    if target["kind"] != "command":
+        del target["adapter"]
+    values = {**timing, "workspace_id": place, "name": form.get("name", ""), "target": target}
+    own = (known.id, known.avg_turns_per_firing) if known else (uuid7(), None)
+    return crowding.look_ahead(rows.connection(), own[0], values, own[1])
+
+
+def _again(
+    request: Request, rows: Database, form: dict[str, str], known: Schedule | None, problem: Problem
+) -> Response:
+    """Nothing that was typed is lost."""
+    if problem.status not in (409, 412, 422):
+        raise problem
+    errors = schedule_text.errors_of(problem.wrong, form)
+    if problem.error == "name_taken":
+        errors["name"] = problem.detail
+    elif problem.error == "stale_revision":
+        errors[""] = "Somebody edited it meanwhile. What you typed is here; saved again, it is written over theirs."
+    elif not errors:
+        errors[""] = problem.detail
+    seen = _look(rows, form, known)
+    again = Seen(seen.now, seen.preview, seen.crowding, seen.told, seen.hints_only, {**seen.errors, **errors})
+    return _form(request, rows, form, known, again, problem.status)
+
+
+def _nothing(rows: Database) -> Seen:
+    return Seen(schedules.now(rows.connection()))
+
+
+def _form(
+    request: Request, rows: Database, form: dict[str, str], known: Schedule | None, seen: Seen, status: int = 200
+) -> Response:
+    told = {"v": form, "known": known, "seen": seen, "now": seen.now, "errors": seen.errors}
+    places = overview_workspaces.names(rows.connection())
+    return show(request, "schedule_form.html", status, places=places, **told)

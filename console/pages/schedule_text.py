@@ -1,0 +1,181 @@
+"""A schedule as a form has it, all text: made of values, and made into values again."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console.problems import Wrong
+from shared.rules.refused import RefusedValueError
+from shared.rules.zones import parse_zone
+
+TEXTS = ("workspace_id", "name", "kind", "cron", "timezone", "prompt", "lane", "overlap", "missed")
+NUMBERS = (
+    *("priority", "start_deadline_s", "jitter_s", "remaining_runs", "max_turns", "max_run_seconds", "max_attempts"),
+    *("retry_backoff_s", "daily_turn_budget", "budget_turns", "budget_tokens", "budget_micros", "alert_after_s"),
+)
+INSTANTS = ("run_at", "start_at", "end_at")
+# What decides when it runs.
+TIMING = ("kind", "cron", "timezone", "overlap", "missed", "jitter_s", "remaining_runs", "max_run_seconds", *INSTANTS)
+# Of each kind of target: fields of plain text, numbers, and those written as JSON.
+TARGETS: dict[str, dict[str, str]] = {
+    "command": {"argv": "words", "cwd": "text", "adapter": "text", "env": "json"},
+    "http": {
+        "url": "text",
+        "method": "text",
+        "headers": "json",
+        "body": "json",
+        "prompt_field": "text",
+        "timeout_s": "number",
+    },
+    "a2a": {"url": "text", "card_path": "text", "headers": "json"},
+    "python": {"callable": "text", "kwargs": "json", "env": "json", "cwd": "text"},
+    "celery": {
+        "task": "text",
+        "queue": "text",
+        "broker_url": "secret",
+        "result_backend": "secret",
+        "args": "json",
+        "kwargs": "json",
+        "prompt_argument": "text",
+    },
+}
+EMPTY = {
+    "kind": "scheduled",
+    "timezone": "UTC",
+    "overlap": "skip",
+    "missed": "latest",
+    "priority": "5",
+    "jitter_s": "0",
+    "max_attempts": "1",
+    "retry_backoff_s": "30",
+    "target.kind": "command",
+    "command.adapter": "generic",
+    "http.method": "POST",
+    "celery.queue": "celery",
+    "celery.prompt_argument": "prompt",
+}
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+def text_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the form for a schedule's values."""
+    found = {it: "" if values[it] is None else str(values[it]) for it in (*TEXTS, *NUMBERS)}
+    zone = ZoneInfo(values["timezone"])
+    found |= {it: "" if values[it] is None else _local(values[it], zone) for it in INSTANTS}
+    target: dict[str, Any] = values["target"]
+    kind = target.get("kind", "command")
+    found["target.kind"] = kind
+    for name, how in TARGETS.get(kind, {}).items():
+        if name in target:
+            found[f"{kind}.{name}"] = _written(target[name], how)
+    check = values["success_check"] or {}
+    found["check.pattern"] = check.get("pattern") or ""
+    found["check.argv"] = shlex.join(check.get("argv") or [])
+    return {**EMPTY, **found}
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    there = moment.astimezone(zone)
+    return there.strftime("%Y-%m-%dT%H:%M" + (":%S" if there.second else ""))
+
+
+def _written(value: Any, how: str) -> str:
+    if how == "words":
+        return shlex.join(value)
+    if how == "json":
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    if how == "secret":
+        return str(value.get("$env", "")) if isinstance(value, dict) else ""
+    return str(value)
+
+
+def values_of(form: Mapping[str, str], names: tuple[str, ...] | None = None) -> tuple[dict[str, Any], list[Wrong]]:
+    """What the fields say, as the API takes it, and what cannot be read; with `names`, of these alone.
+
+    What is empty is left out. A number that is none stays text, so that it is refused with the words for that.
+    """
+    wanted = (*TEXTS, *NUMBERS, *INSTANTS) if names is None else names
+    wrong: list[Wrong] = []
+    found: dict[str, Any] = {}
+    for name in wanted:
+        text = form.get(name, "") if name == "prompt" else form.get(name, "").strip()
+        if text:
+            found[name] = _value(name, text, form.get("timezone", "UTC"))
+    _one_of(found)
+    if names is None:
+        found["target"] = _target(form, wrong)
+        check = _check(form, wrong)
+        if check:
+            found["success_check"] = check
+    return found, wrong
+
+
+def _one_of(found: dict[str, Any]) -> None:
+    """The times of the kind that was chosen: what was typed for the other one does not count."""
+    found.pop("cron" if found.get("kind") == "once" else "run_at", None)
+
+
+def _value(name: str, text: str, zone: str) -> Any:
+    if name in NUMBERS:
+        return int(text) if _WHOLE.fullmatch(text) else text
+    if name in INSTANTS:
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(parse_zone(zone))).isoformat()
+        except (ValueError, RefusedValueError):
+            return text
+    return text
+
+
+def _target(form: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
+    kind = form.get("target.kind", "command")
+    found: dict[str, Any] = {"kind": kind}
+    for name, how in TARGETS.get(kind, {}).items():
+        text = form.get(f"{kind}.{name}", "").strip()
+        if text:
+            found[name] = _read(text, how, f"target.{name}", wrong)
+    return found
+
+
+def _read(text: str, how: str, field: str, wrong: list[Wrong]) -> Any:
+    try:
+        if how == "words":
+            return shlex.split(text)
+        if how == "json":
+            return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        needed = "a command line: close its quotes" if how == "words" else 'JSON, for example {"NAME": "value"}'
+        wrong.append(Wrong(field, "unreadable", f"This is not {needed} ({error})."))
+    if how == "number" and _WHOLE.fullmatch(text):
+        return int(text)
+    return {"$env": text} if how == "secret" else text
+
+
+def _check(form: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
+    pattern, argv = form.get("check.pattern", "").strip(), form.get("check.argv", "").strip()
+    found: dict[str, Any] = {"pattern": pattern} if pattern else {}
+    if argv:
+        found["argv"] = _read(argv, "words", "success_check.argv", wrong)
+    return found
+
+
+def errors_of(wrong: list[Wrong], form: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong, by the field of the form that it stands beside; '' for what belongs to none."""
+    kind = form.get("target.kind", "command")
+    known = {*TEXTS, *NUMBERS, *INSTANTS}
+    found: dict[str, str] = {}
+    for it in wrong:
+        parts = it.field.split(".")
+        place = parts[0]
+        if place == "target" and len(parts) > 1:
+            place = f"{kind}.{parts[1]}" if parts[1] in TARGETS.get(kind, {}) else "target.kind"
+        elif place == "success_check":
+            place = "check.argv" if "argv" in parts else "check.pattern"
+        elif place not in known:
+            place = ""
+        told = it.message.removeprefix(f"{it.field}: ")
+        found.setdefault(place, told[:1].upper() + told[1:])
+    return found

@@ -1,0 +1,154 @@
+"""Workspaces: listed, added, edited, paused, restarted, removed."""
+
+import shlex
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
+
+from console.api.answers import wrong_value
+from console.api.workspaces import WorkspaceChanges, WorkspaceForm
+from console.deeds import restarts
+from console.deeds import workspaces as deeds
+from console.pages.answers import PageRoute
+from console.pages.forms import Actor, Fields, Rows, Slots, back, go
+from console.pages.origin import only_ours
+from console.pages.render import show
+from console.pages.said import led_back
+from console.problems import Problem, invalid
+from shared.store import firings, overview, overview_schedules, overview_workspaces, schedules
+from shared.store.connection import Database
+from shared.store.firings import Filter
+from shared.store.overview_schedules import Wanted
+
+_MOST = 500
+_MOST_SCHEDULES = 100
+_MOST_FIRINGS = 10
+STATUSES = (
+    *("online", "degraded", "offline", "paused", "failed", "provisioning"),
+    *("hibernated", "hibernating", "awaiting_agent"),
+)
+_TEXTS = ("name", "status", "health_url", "restart_url", "wake_url")
+
+router = APIRouter(route_class=PageRoute)
+changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
+
+
+@router.get("/workspaces")
+def list_workspaces(request: Request, rows: Rows) -> Response:
+    """Every workspace with what it holds, and a form for one more."""
+    return _list(request, rows, {}, {})
+
+
+def _list(request: Request, rows: Database, v: dict[str, str], errors: dict[str, str], status: int = 200) -> Response:
+    with overview.one_moment(rows) as connection:
+        found = overview_workspaces.workspaces(connection, _MOST)
+        now = schedules.now(connection)
+    return show(request, "workspaces.html", status, found=found, now=now, v=v, errors=errors)
+
+
+@router.get("/workspaces/{workspace_id}")
+def one_workspace(request: Request, rows: Rows, workspace_id: UUID) -> Response:
+    """A workspace with its schedules."""
+    return _page(request, rows, workspace_id, None, {})
+
+
+def _page(
+    request: Request,
+    rows: Database,
+    workspace: UUID,
+    v: dict[str, str] | None,
+    errors: dict[str, str],
+    status: int = 200,
+) -> Response:
+    known = deeds.get(rows, workspace)
+    restart = restarts.follow(rows, workspace)
+    with overview.one_moment(rows) as connection:
+        listed = overview_schedules.schedules(connection, Wanted(workspace=workspace, most=_MOST_SCHEDULES))
+        recent = firings.newest(connection, Filter(workspace=workspace), _MOST_FIRINGS)
+        now = schedules.now(connection)
+    values = _text_of(vars(known)) if v is None else v
+    told = {"rows": listed, "recent": recent, "restart": restart, "statuses": STATUSES}
+    return show(request, "workspace.html", status, it=known, now=now, v=values, errors=errors, **told)
+
+
+@changing.post("/workspaces")
+def add(request: Request, slots: Slots, actor: Actor, form: Fields) -> Response:
+    """Adds one, or shows the form again with what is wrong."""
+    try:
+        edit = _read(WorkspaceForm, {it: form[it] for it in ("name", "cap") if form.get(it)}).edit(whole=True)
+        made = deeds.create(slots, dict(edit.values), edit.cap, actor)
+    except Problem as problem:
+        return _list(request, slots.database, form, _errors(problem), problem.status)
+    return go(led_back(f"/workspaces/{made.id}", "created", made.id))
+
+
+@changing.post("/workspaces/{workspace_id}")
+def save(request: Request, slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
+    """Saves an edit, or shows the form again with what is wrong."""
+    known = deeds.get(slots.database, workspace_id)
+    given = {**form, "status": form.get("status", known.status)}
+    try:
+        edit = _read(WorkspaceChanges, _values(given)).edit(whole=False)
+        deeds.change(slots, workspace_id, edit, actor)
+    except Problem as problem:
+        return _page(request, slots.database, workspace_id, form, _errors(problem), problem.status)
+    return back(form, "saved", workspace_id)
+
+
+@changing.post("/workspaces/{workspace_id}/status")
+def set_status(slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
+    """Pauses a workspace, or makes it online again."""
+    edit = _read(WorkspaceChanges, {"status": form.get("status", "")}).edit(whole=False)
+    deeds.change(slots, workspace_id, edit, actor)
+    return back(form, "resumed" if form.get("status") == "online" else "paused", workspace_id)
+
+
+@changing.post("/workspaces/{workspace_id}/restart")
+def restart(slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
+    """Asks for a restart; one runs at a time."""
+    restarts.ask(slots, workspace_id, actor)
+    return back(form, "restarting", workspace_id)
+
+
+@changing.post("/workspaces/{workspace_id}/remove")
+def remove(slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
+    """Removes a workspace: what waits is cancelled, what runs aborted, its schedules archived."""
+    deeds.remove(slots, workspace_id, actor)
+    return back(form, "removed", workspace_id)
+
+
+def _text_of(values: dict[str, Any]) -> dict[str, str]:
+    found = {it: values[it] or "" for it in _TEXTS}
+    found["restart_command"] = shlex.join(values["restart_command"] or [])
+    found["cap"] = "" if values["cap"] is None else str(values["cap"])
+    found["native_scheduler"] = "on" if values["native_scheduler"] else ""
+    return found
+
+
+def _values(form: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {it: form.get(it, "").strip() or None for it in (*_TEXTS, "cap")}
+    try:
+        found["restart_command"] = shlex.split(form.get("restart_command", "")) or None
+    except ValueError:
+        found["restart_command"] = form["restart_command"]
+    found["native_scheduler"] = form.get("native_scheduler") == "on"
+    return found
+
+
+def _read(model: type[Any], values: dict[str, Any]) -> Any:
+    cap = values.get("cap")
+    if isinstance(cap, str) and cap.isascii() and cap.isdigit():
+        values = {**values, "cap": int(cap[:10])}
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(*(wrong_value(it) for it in error.errors())) from error
+
+
+def _errors(problem: Problem) -> dict[str, str]:
+    if problem.error == "name_taken":
+        return {"name": problem.detail}
+    found = {it.field.partition(".")[0]: it.message.removeprefix(f"{it.field}: ") for it in problem.wrong}
+    return found or {"": problem.detail}
