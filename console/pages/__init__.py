@@ -1,6 +1,6 @@
 """The dashboard: pages that a server draws, which need no script to be read or acted on."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from console.pages import (
     activity_page,
@@ -11,12 +11,18 @@ from console.pages import (
     routes,
     schedule_form,
     schedule_page,
+    sign_in,
     workspace_pages,
 )
+from console.pages.origin import may_look
 
 router = APIRouter(include_in_schema=False)
-for part in (deeds, routes, schedule_form, schedule_page, firing_page, forecast_page, workspace_pages, knob_pages):
-    router.include_router(part.router)
-for part in (schedule_form, workspace_pages, knob_pages):
-    router.include_router(part.changing)
-router.include_router(activity_page.router)
+# Whoever is not let in yet sees these alone.
+router.include_router(routes.files)
+router.include_router(sign_in.router)
+for part in (
+    *(deeds.router, routes.router, schedule_form.router, schedule_page.router, firing_page.router),
+    *(forecast_page.router, workspace_pages.router, knob_pages.router, activity_page.router),
+    *(schedule_form.changing, workspace_pages.changing, knob_pages.changing),
+):
+    router.include_router(part, dependencies=[Depends(may_look)])

@@ -1,13 +1,13 @@
 """The activity log: who did what, and what happened by itself."""
 
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from console.pages.answers import PageRoute
 from console.pages.forms import Rows
+from console.pages.paging import cursor_of, older_than
 from console.pages.render import show
 from shared.store import activity_pages, overview, schedules
 from shared.store.activity_pages import Entry, Wanted
@@ -27,23 +27,14 @@ def list_activity(
     before: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
     """The newest first, page by page; `by=people` leaves out what processes wrote."""
-    wanted = Wanted(None, schedule, by == "people", _cursor(before))
+    wanted = Wanted(None, schedule, by == "people", cursor_of(before))
     with overview.one_moment(rows) as connection:
         found = activity_pages.newest(connection, wanted, _A_PAGE + 1)
         now = schedules.now(connection)
     more = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
-    kept = request.url.remove_query_params(["before", "said", "of"])
-    older = more and kept.include_query_params(before=f"{more.at.isoformat()}~{more.id}").query
-    told = {"found": [(it, _facts(it)) for it in found[:_A_PAGE]], "older": older, "by": by}
+    older = more and older_than(request, more.at, more.id)
+    told: dict[str, Any] = {"found": [(it, _facts(it)) for it in found[:_A_PAGE]], "older": older, "by": by}
     return show(request, "activity.html", now=now, **told)
-
-
-def _cursor(text: str) -> tuple[datetime, UUID] | None:
-    at, _, last = text.partition("~")
-    try:
-        return datetime.fromisoformat(at), UUID(last)
-    except ValueError:
-        return None
 
 
 def _facts(it: Entry) -> str:

@@ -80,10 +80,12 @@ def spark(recent: Sequence[Sequence[Any]]) -> Spark:
     """Of firings as [status, seconds], newest first."""
     longest = max([float(it[1]) for it in recent if it[1] is not None], default=0) or 1
     paths: dict[str, str] = {}
-    for nth, (status, seconds) in enumerate(reversed(recent)):
+    for nth, (status, seconds) in enumerate(reversed([(str(it[0]), it[1]) for it in recent])):
         kind = _KINDS.get(status, status)
         high = round(float(seconds or 0) / longest * 15 + 4)
         x, y = nth * _STEP, _SPARK_HEIGHT - high
-        paths[kind] = paths.get(kind, "") + f"M{x} {y}h5v{high}h-5z" + (f"M{x} {y - 3}l5-2v2l-5 2z" * (kind == "failed"))
+        paths[kind] = (
+            paths.get(kind, "") + f"M{x} {y}h5v{high}h-5z" + (f"M{x} {y - 3}l5-2v2l-5 2z" * (kind == "failed"))
+        )
     told = ", ".join(str(it[0]) for it in reversed(recent))
     return Spark(len(recent) * _STEP, list(paths.items()), f"last {len(recent)} firings, oldest first: {told}")

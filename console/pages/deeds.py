@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from console.deeds import failure_classes, firings, fleet, pausing
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Fields, Slots, back, go, note_of
-from console.pages.origin import only_ours
+from console.pages.forms import Actor, Slots, back, go, note_of
+from console.pages.origin import Fields, only_ours
 from console.pages.render import page
 from console.pages.said import led_back
 from console.problems import Problem

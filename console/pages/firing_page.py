@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
 
 from console.deeds import why as whys
 from console.deeds.why import Answer
 from console.pages.answers import PageRoute
 from console.pages.forms import Rows
+from console.pages.paging import cursor_of, older_than
 from console.pages.render import show
 from console.problems import not_found
 from shared.rules.reasons import Reason
@@ -69,32 +71,32 @@ def _words(data: dict[str, Any]) -> str:
     return " ".join([str(data.get("name", "")), ", ".join(facts)]).strip()
 
 
+class Wanted(BaseModel):
+    """Which firings to list, as an address says it; before which, as `queued_at~id`."""
+
+    schedule: UUID | None = None
+    workspace: UUID | None = None
+    status: State | Literal[""] = ""
+    reason: Reason | Literal[""] = ""
+    before: str = ""
+
+    def which(self) -> Filter:
+        """As rows are asked for."""
+        return Filter(
+            self.schedule, self.workspace, self.status or None, self.reason or None, None, cursor_of(self.before)
+        )
+
+
 @router.get("/firings")
-def list_firings(
-    request: Request,
-    rows: Rows,
-    schedule: UUID | None = None,
-    workspace: UUID | None = None,
-    status: State | Literal[""] = "",
-    reason: Reason | Literal[""] = "",
-    before: Annotated[str, Query(max_length=100)] = "",
-) -> Response:
+def list_firings(request: Request, rows: Rows, asked: Annotated[Wanted, Query()]) -> Response:
     """Firings, filtered, newest first."""
-    wanted = Filter(schedule, workspace, status or None, reason or None, None, _cursor(before))
+    wanted = asked.which()
     with overview.one_moment(rows) as connection:
         found = firings.newest(connection, wanted, _A_PAGE + 1)
-        of = overview.name_of(connection, schedule or workspace) if schedule or workspace else None
+        of = asked.schedule or asked.workspace
+        name = overview.name_of(connection, of) if of else None
         now = schedules.now(connection)
     more = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
-    kept = request.url.remove_query_params(["before", "said", "of"])
-    older = more and kept.include_query_params(before=f"{more.queued_at.isoformat()}~{more.id}").query
-    told = {"found": found[:_A_PAGE], "now": now, "wanted": wanted, "name": of, "older": older, "first": not before}
-    return show(request, "firings.html", states=list(State), reasons=list(Reason), **told)
-
-
-def _cursor(text: str) -> tuple[datetime, UUID] | None:
-    at, _, last = text.partition("~")
-    try:
-        return datetime.fromisoformat(at), UUID(last)
-    except ValueError:
-        return None
+    older = more and older_than(request, more.queued_at, more.id)
+    told: dict[str, Any] = {"found": found[:_A_PAGE], "now": now, "wanted": wanted, "name": name, "older": older}
+    return show(request, "firings.html", states=list(State), reasons=list(Reason), first=not asked.before, **told)

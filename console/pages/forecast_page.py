@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from math import ceil
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,8 +22,7 @@ from shared.store import overview_workspaces
 MOST_ROWS = 40
 _CELLS = 96
 _MOST_STARTS = 20_000
-# From how many starts a cell is this hot.
-_HEAT = (1, 2, 4, 8)
+_HEATS = 4
 
 router = APIRouter(route_class=PageRoute)
 
@@ -63,14 +63,16 @@ def forecast(request: Request, rows: Rows, hours: Annotated[int, Query(ge=1, le=
     seen = forecasting.forecast(rows, hours, _MOST_STARTS)
     names = {str(it): name for it, name in overview_workspaces.names(rows.connection())}
     cell = timedelta(hours=hours) / _CELLS
-    told = {
+    told: dict[str, Any] = {
         "every": _row("all schedules", None, seen.starts, seen.now, cell),
         "rows": _rows(seen, cell),
         "busy": [_busy(it, seen.now, names, hours) for it in seen.limits],
         "ticks": _ticks(seen.now, hours),
         "width": round(100 / _CELLS, 3),
     }
-    return show(request, "forecast.html", seen=seen, now=seen.now, hours=hours, limit_name=codes.limit, names=names, **told)
+    return show(
+        request, "forecast.html", seen=seen, now=seen.now, hours=hours, limit_name=codes.limit, names=names, **told
+    )
 
 
 def _rows(seen: Forecast, cell: timedelta) -> list[HeatRow]:
@@ -83,6 +85,7 @@ def _rows(seen: Forecast, cell: timedelta) -> list[HeatRow]:
 
 
 def _row(name: str, schedule: UUID | None, starts: Sequence[Start], now: datetime, cell: timedelta) -> HeatRow:
+    """Its own busiest cell is the hottest: what is told is when it starts more than at other times."""
     count: defaultdict[int, int] = defaultdict(int)
     longest: defaultdict[int, float] = defaultdict(float)
     for it in starts:
@@ -90,16 +93,18 @@ def _row(name: str, schedule: UUID | None, starts: Sequence[Start], now: datetim
         if nth >= 0:
             count[nth] += 1
             longest[nth] = max(longest[nth], it.wait_s)
-    cells = [_cell(nth, count[nth], longest[nth], now + nth * cell) for nth in sorted(count)]
+    peak = max(count.values(), default=1)
+    cells = [_cell(nth, count[nth], (peak, longest[nth]), now + nth * cell) for nth in sorted(count)]
     most = max(longest.values(), default=0)
     return HeatRow(name, schedule, len(starts), words.roughly(most) if most * 1000 >= WAIT_MS else "", cells)
 
 
-def _cell(nth: int, count: int, wait_s: float, at: datetime) -> Cell:
+def _cell(nth: int, count: int, of: tuple[int, float], at: datetime) -> Cell:
+    peak, wait_s = of
     waits = wait_s * 1000 >= WAIT_MS
     told = f"from {at:%H:%M}: {words.counted(count, 'start')}"
     title = told + (f", waiting up to {words.lasting(wait_s)}" if waits else "")
-    return Cell(round(nth * 100 / _CELLS, 3), sum(count >= it for it in _HEAT), waits, title)
+    return Cell(round(nth * 100 / _CELLS, 3), ceil(_HEATS * count / peak), waits, title)
 
 
 def _busy(limit: Occupancy, now: datetime, names: dict[str, str], hours: int) -> Busy:

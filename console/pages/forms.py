@@ -1,35 +1,22 @@
-"""What a page's request brings along: the fields of its form, who sent it, what it acts on."""
+"""What a page's request brings along: who sent it, what it acts on; and where an answer leads."""
 
 from typing import Annotated
-from urllib.parse import parse_qs
 from uuid import UUID
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, Request, Response
 
+from console.callers import calling
 from console.pages.render import HEADERS
 from console.pages.said import led_back
 from shared.admission import Admission
 from shared.store.connection import Database
 
-# A prompt of 256 KiB takes up to three times as much as a form sends it.
-_LONGEST_FORM = 1024 * 1024
 LONGEST_NOTE = 500
 
 
-async def fields(request: Request) -> dict[str, str]:
-    """The fields of a form, as browsers send it without files."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_FORM:
-            raise HTTPException(413, f"A form here has at most {_LONGEST_FORM // 1024} KiB.")
-    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=200)
-    return {key: values[0].replace("\0", "") for key, values in told.items()}
-
-
-async def actor(request: Request) -> str:
+async def actor() -> str:
     """Who acts, as the activity log has it."""
-    return "dashboard"
+    return calling().acts("dashboard")
 
 
 async def _slots(request: Request) -> Admission:
@@ -40,7 +27,6 @@ async def _rows(request: Request) -> Database:
     return request.app.state.database
 
 
-Fields = Annotated[dict[str, str], Depends(fields)]
 Actor = Annotated[str, Depends(actor)]
 Slots = Annotated[Admission, Depends(_slots)]
 Rows = Annotated[Database, Depends(_rows)]

@@ -10,8 +10,8 @@ from console.deeds import limits as limit_deeds
 from console.deeds import settings as setting_deeds
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Fields, Rows, Slots, back
-from console.pages.origin import only_ours
+from console.pages.forms import Actor, Rows, Slots, back
+from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.problems import Problem, Wrong, invalid
 from shared.rules.budgets import in_words
@@ -23,7 +23,7 @@ _MOST_OUTAGES = 100
 _USD = 1_000_000
 
 router = APIRouter(route_class=PageRoute)
-changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
+changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours), Depends(only_admins)])
 
 
 @router.get("/settings")
@@ -33,7 +33,13 @@ def list_settings(request: Request, rows: Rows) -> Response:
 
 
 def _settings(request: Request, rows: Database, key: str, typed: str, error: str) -> Response:
-    told = {"here_only": is_here_only, "variable": environment_name, "wrong_key": key, "typed": typed, "error": error}
+    told: dict[str, Any] = {
+        "here_only": is_here_only,
+        "variable": environment_name,
+        "wrong_key": key,
+        "typed": typed,
+        "error": error,
+    }
     now = schedules.now(rows.connection())
     return show(request, "settings.html", 422 if error else 200, found=setting_deeds.every(rows), now=now, **told)
 
@@ -72,7 +78,13 @@ def list_limits(request: Request, rows: Rows) -> Response:
         named = _names(connection)
         spent = [(it, _named(it.key, named, connection)) for it in budgets.every(connection)]
         now = schedules.now(connection)
-    told = {"limits": known, "budgets": spent, "places": list(named.items()), "name": codes.limit, "amount": in_words}
+    told: dict[str, Any] = {
+        "limits": known,
+        "budgets": spent,
+        "places": list(named.items()),
+        "name": codes.limit,
+        "amount": in_words,
+    }
     return show(request, "limits.html", now=now, **told)
 
 

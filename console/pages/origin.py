@@ -55,6 +55,11 @@ async def only_ours(request: Request, form: Fields) -> None:
     caller.need(Scope.OPERATE)
 
 
+async def only_admins() -> None:
+    """Refuses who may not set caps, settings and workspaces."""
+    calling().need(Scope.ADMIN)
+
+
 async def may_look() -> None:
     """Refuses who may not read, and whose token is for one workspace: pages tell of all (a dependency of all)."""
     caller = calling()

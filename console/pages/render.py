@@ -4,9 +4,12 @@ from typing import Any
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from console.callers import calling
 from console.pages import charts, codes, files, words
 from console.pages.said import address_of, said
+from shared.rules.scopes import Scope
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -21,6 +24,12 @@ HEADERS = {
 }
 # What the frame asks for and a page may leave out.
 _DEFAULTS: dict[str, Any] = {"said": "", "path": "", "to": "/"}
+
+
+def csrf_field() -> Markup:
+    """What each form has that changes something: nothing where nobody signed in."""
+    told = calling().csrf
+    return Markup("") if told is None else Markup('<input type="hidden" name="csrf" value="{}">').format(told)
 
 
 def _environment() -> Environment:
@@ -53,6 +62,9 @@ def _environment() -> Environment:
     )
     known: dict[str, Any] = made.globals
     known["static"] = files.address
+    known["csrf"] = csrf_field
+    known["calling"] = calling
+    known["may"] = lambda scope: calling().may(Scope(scope))
     return made
 
 
@@ -67,5 +79,5 @@ def page(template: str, status: int = 200, headers: dict[str, str] | None = None
 
 def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page that knows where it is, and says what a button did that led here."""
-    here = {"said": said(request), "path": request.url.path, "to": address_of(request)}
+    here: dict[str, Any] = {"said": said(request), "path": request.url.path, "to": address_of(request)}
     return page(template, status, **{**here, **values})

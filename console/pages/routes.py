@@ -1,7 +1,7 @@
 """The addresses of the first page, of lists that follow from it, and of the files; other pages have modules."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
@@ -17,6 +17,7 @@ _LONGEST_FILTER = 200
 _A_YEAR = "public, max-age=31536000, immutable"
 
 router = APIRouter(route_class=PageRoute)
+files = APIRouter(route_class=PageRoute)
 
 Text = Annotated[str, Query(max_length=_LONGEST_FILTER)]
 From = Annotated[int, Query(alias="from", ge=0, le=1_000_000)]
@@ -48,15 +49,20 @@ def list_schedules(
     """Schedules, filtered, part by part."""
     wanted = Wanted(q.replace("\0", ""), state, None, most, offset)
     with overview.one_moment(rows) as connection:
-        found = overview_schedules.count(connection, wanted)
         listed = overview_schedules.schedules(connection, wanted)
         now = overview.totals(connection).now
     address = str(request.url.remove_query_params(["from", "said", "of"]).include_query_params(most=most).query)
-    told = {"rows": listed, "found": found, "wanted": wanted, "now": now, "address": f"/schedules?{address}"}
+    told: dict[str, Any] = {
+        "rows": listed,
+        "found": listed[0].found if listed else 0,
+        "wanted": wanted,
+        "now": now,
+        "address": f"/schedules?{address}",
+    }
     return show(request, "schedules.html", **told)
 
 
-@router.get("/static/{name}")
+@files.get("/static/{name}")
 def static(name: str) -> Response:
     """The stylesheet, the script, the mark."""
     file = FILES.get(name)

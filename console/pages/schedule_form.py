@@ -18,8 +18,8 @@ from console.deeds.crowding import Crowding
 from console.deeds.preview import Preview
 from console.pages import schedule_text
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Fields, Rows, Slots, back, go
-from console.pages.origin import only_ours
+from console.pages.forms import Actor, Rows, Slots, back, go
+from console.pages.origin import Fields, only_ours
 from console.pages.render import show
 from console.pages.said import led_back
 from console.problems import Problem, Wrong, invalid, not_found
@@ -46,9 +46,7 @@ class Seen:
 
 
 @router.get("/schedules/new")
-def new_schedule(
-    request: Request, rows: Rows, like: UUID | None = None, workspace: UUID | None = None
-) -> Response:
+def new_schedule(request: Request, rows: Rows, like: UUID | None = None, workspace: UUID | None = None) -> Response:
     """An empty form, or one like another schedule's."""
     form = dict(schedule_text.EMPTY)
     if like is not None:
@@ -154,10 +152,11 @@ def _look(rows: Database, form: dict[str, str], known: Schedule | None) -> Seen:
     try:
         if wrong or read is None:
             raise invalid(*wrong)
-        seen = preview.preview(rows, read.model_dump(exclude={"target"}))
+        timing = read.model_dump(exclude={"target"})
+        seen = preview.preview(rows, timing)
     except Problem as problem:
         return Seen(now, None, None, problem.detail, hints_only, schedule_text.errors_of(problem.wrong, form))
-    return Seen(now, seen, _crowding(rows, form, known, read.model_dump()), "", hints_only)
+    return Seen(now, seen, _crowding(rows, form, known, timing), "", hints_only)
 
 
 def _crowding(rows: Database, form: dict[str, str], known: Schedule | None, timing: dict[str, Any]) -> Crowding | None:

@@ -124,7 +124,7 @@ def _value(name: str, text: str, zone: str) -> Any:
         return int(text) if _WHOLE.fullmatch(text) else text
     if name in INSTANTS:
         try:
-            return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(parse_zone(zone))).isoformat()
+            return datetime.fromisoformat(text).replace(tzinfo=parse_zone(zone)).isoformat()
         except (ValueError, RefusedValueError):
             return text
     return text

@@ -1,7 +1,6 @@
 """The page on which a browser signs in with an API token, and out again."""
 
 import re
-from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -9,28 +8,21 @@ from console.api.entry import COOKIE, client_of, cookie_of
 from console.callers import calling
 from console.deeds import sign_ins
 from console.pages.answers import PageRoute
+from console.pages.forms import Rows
 from console.pages.origin import Fields, from_ours
 from console.pages.render import HEADERS, page
 from console.problems import Problem
-from shared.store.connection import Database
 
 # A path of ours: what begins with two slashes, or has a backslash, is an address elsewhere.
 _OUR_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f-\uffff]{0,2000}")
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-
-async def _database(request: Request) -> Database:
-    return request.app.state.database
-
-
-Rows = Annotated[Database, Depends(_database)]
+router = APIRouter(route_class=PageRoute)
 
 
 @router.get("/sign-in")
 def show(next: str = "/") -> Response:  # noqa: A002 as the address says it
     """The form."""
-    return page("sign_in.html", wanted=_own(next), wrong="")
+    return page("sign_in.html", path="/sign-in", wanted=_own(next), wrong="")
 
 
 @router.post("/sign-in", dependencies=[Depends(from_ours)])
@@ -40,7 +32,9 @@ def sign_in(request: Request, rows: Rows, form: Fields) -> Response:
     try:
         cookie = sign_ins.sign_in(rows, form.get("token", "").strip(), client_of(request.scope))
     except Problem as problem:
-        return page("sign_in.html", problem.status, problem.headers, wanted=wanted, wrong=problem.detail)
+        return page(
+            "sign_in.html", problem.status, problem.headers, path="/sign-in", wanted=wanted, wrong=problem.detail
+        )
     answer = _to(wanted)
     lasts = round(sign_ins.LASTS.total_seconds())
     answer.set_cookie(COOKIE, cookie, lasts, path="/", secure=_is_tls(request), httponly=True, samesite="lax")

@@ -12,8 +12,8 @@ from console.api.workspaces import WorkspaceChanges, WorkspaceForm
 from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Fields, Rows, Slots, back, go
-from console.pages.origin import only_ours
+from console.pages.forms import Actor, Rows, Slots, back, go
+from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.pages.said import led_back
 from console.problems import Problem, invalid
@@ -73,7 +73,7 @@ def _page(
     return show(request, "workspace.html", status, it=known, now=now, v=values, errors=errors, **told)
 
 
-@changing.post("/workspaces")
+@changing.post("/workspaces", dependencies=[Depends(only_admins)])
 def add(request: Request, slots: Slots, actor: Actor, form: Fields) -> Response:
     """Adds one, or shows the form again with what is wrong."""
     try:
@@ -84,7 +84,7 @@ def add(request: Request, slots: Slots, actor: Actor, form: Fields) -> Response:
     return go(led_back(f"/workspaces/{made.id}", "created", made.id))
 
 
-@changing.post("/workspaces/{workspace_id}")
+@changing.post("/workspaces/{workspace_id}", dependencies=[Depends(only_admins)])
 def save(request: Request, slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
     """Saves an edit, or shows the form again with what is wrong."""
     known = deeds.get(slots.database, workspace_id)
@@ -112,7 +112,7 @@ def restart(slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Res
     return back(form, "restarting", workspace_id)
 
 
-@changing.post("/workspaces/{workspace_id}/remove")
+@changing.post("/workspaces/{workspace_id}/remove", dependencies=[Depends(only_admins)])
 def remove(slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
     """Removes a workspace: what waits is cancelled, what runs aborted, its schedules archived."""
     deeds.remove(slots, workspace_id, actor)

@@ -23,7 +23,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """A schedule as the dashboard lists it; `recent` are its last firings, newest first, as [status, seconds]."""
+    """A schedule as the dashboard lists it.
+
+    `recent` are its last firings, newest first, as [status, seconds]; `found` is how many there are on all parts.
+    """
 
     id: UUID
     workspace_id: UUID
@@ -51,27 +54,7 @@ class ScheduleRow:
     near_lease_streak: int
     run_count: int
     recent: list[list[Any]]
-
-
-# paused: by hand or by a streak; failing: the last one failed, or is in a row of bad ones; idle: nothing is due.
-_FOUND = """
-     where s.status <> 'archived'
-       and (position(lower(%(text)s) in lower(s.name)) > 0 or position(lower(%(text)s) in lower(w.name)) > 0)
-       and (%(workspace)s::uuid is null or s.workspace_id = %(workspace)s)
-       and case %(state)s when 'active' then s.status = 'active' when 'paused' then s.status = 'paused'
-                          when 'failing' then s.last_status = 'error' or s.failure_streak > 0
-                                              or s.turn_budget_breach_streak > 0
-                          else true end
-"""
-
-
-def count(connection: Postgres, wanted: Wanted) -> int:
-    """How many there are of those."""
-    row = connection.execute(
-        "select count(*) from schedules s join workspaces w on w.id = s.workspace_id" + _FOUND, vars(wanted)
-    ).fetchone()
-    assert row is not None
-    return row[0]
+    found: int
 
 
 def schedules(connection: Postgres, wanted: Wanted) -> list[ScheduleRow]:
@@ -79,19 +62,30 @@ def schedules(connection: Postgres, wanted: Wanted) -> list[ScheduleRow]:
     with connection.cursor(row_factory=class_row(ScheduleRow)) as cursor:
         return cursor.execute(
             """
-            select s.id, s.workspace_id, w.name as workspace, w.status as workspace_status, s.name, s.kind, s.cron,
-                   s.run_at, s.timezone, s.lane, s.status, s.paused_reason, s.paused_by, s.paused_until,
-                   s.pause_note, s.next_run_at, s.deferred_until, s.last_run_at, s.last_status,
-                   left(s.last_error, 300) as last_error, s.last_failure_reason, s.failure_streak,
-                   s.turn_budget_breach_streak, s.near_lease_streak, s.run_count,
-                   coalesce(r.recent, '[]') as recent
-              from schedules s join workspaces w on w.id = s.workspace_id
+            with found as (
+              select s.id, w.name as workspace, w.status as workspace_status, s.name
+                from schedules s join workspaces w on w.id = s.workspace_id
+               where s.status <> 'archived'
+                 and (position(lower(%(text)s) in lower(s.name)) > 0 or position(lower(%(text)s) in lower(w.name)) > 0)
+                 and (%(workspace)s::uuid is null or s.workspace_id = %(workspace)s)
+                 and case %(state)s
+                       when 'active' then s.status = 'active'
+                       when 'paused' then s.status = 'paused'
+                       when 'failing' then s.last_status = 'error' or s.turn_budget_breach_streak > 0
+                       else true end),
+            shown as (select * from found order by workspace, name, id limit %(most)s offset %(offset)s)
+            select s.id, s.workspace_id, f.workspace, f.workspace_status, s.name, s.kind, s.cron, s.run_at, s.timezone,
+                   s.lane, s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note, s.next_run_at,
+                   s.deferred_until, s.last_run_at, s.last_status, left(s.last_error, 300) as last_error,
+                   s.last_failure_reason, s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak,
+                   s.run_count, coalesce(r.recent, '[]') as recent, (select count(*) from found) as found
+              from shown f
+              join schedules s on s.id = f.id
               left join lateral (
-                select jsonb_agg(jsonb_build_array(f.status, extract(epoch from f.finished_at - f.started_at))) as recent
+                select jsonb_agg(jsonb_build_array(status, extract(epoch from finished_at - started_at))) as recent
                   from (select status, started_at, finished_at from firings
-                         where schedule_id = s.id order by queued_at desc limit 16) f) r on true
-            """
-            + _FOUND
-            + " order by w.name, s.name, s.id limit %(most)s offset %(offset)s",
+                         where schedule_id = s.id order by queued_at desc limit 16) newest) r on true
+             order by f.workspace, f.name, f.id
+            """,
             vars(wanted),
         ).fetchall()

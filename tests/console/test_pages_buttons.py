@@ -41,7 +41,7 @@ def fill(scene: Scene) -> UUID:
 def test_run_now_starts_a_firing_and_logs_who_did_it(scene: Scene):
     schedule = scene.schedule(scene.workspace(), "digest")
 
-    answer = scene.press(f"/schedules/{schedule}/run", q="dig")
+    answer = scene.press(f"/schedules/{schedule}/run", to="/schedules?q=dig")
 
     assert said(answer) == "started"
     row = scene.sql.execute("select source, title, forced, status, schedule_id from firings").fetchall()
@@ -115,7 +115,7 @@ def test_pause_keeps_the_note_and_resume_goes_on_from_now(scene: Scene):
 
     assert said(scene.press(f"/schedules/{schedule}/pause", note="<b>maintenance</b>")) == "paused"
     assert said(scene.press(f"/schedules/{schedule}/pause")) == "paused"
-    assert "by dashboard: &lt;b&gt;maintenance&lt;/b&gt;" in scene.get("/").text
+    assert "by dashboard: &lt;b&gt;maintenance&lt;/b&gt;" in scene.get("/schedules").text
 
     assert said(scene.press(f"/schedules/{schedule}/resume")) == "resumed"
     assert said(scene.press(f"/schedules/{schedule}/resume")) == "resumed"
@@ -207,7 +207,7 @@ def test_the_page_works_while_redis_is_away(scene: Scene):
 
 def test_without_postgres_the_page_says_what_is_missing(scene: Scene):
     scene.app.state.database = Database("postgresql://nobody@127.0.0.1:1/none")
-    for path in ("/", "/live"):
+    for path in ("/", "/schedules"):
         answer = scene.get(path)
         assert answer.status_code == 503
         assert "Postgres cannot be reached" in answer.text

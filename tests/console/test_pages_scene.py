@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 from console.pages import router
 from shared.admission import Admission, Full
 from shared.celery_app import close_app, make_app
+from shared.pressure import Pressure
 from shared.rules.endings import Becomes, Report
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, firings, settlement, workspaces
@@ -39,12 +40,13 @@ class SharedDatabase(Database):
 class Scene:
     """The fleet, and what tests do to it."""
 
-    def __init__(self, database: Database, admission: Admission) -> None:
+    def __init__(self, database: Database, admission: Admission, pressure: Pressure) -> None:
         self.database = database
         self.admission = admission
         self.app = FastAPI()
         self.app.state.database = database
         self.app.state.admission = admission
+        self.app.state.pressure = pressure
         self.app.include_router(router)
 
     @property
@@ -142,11 +144,13 @@ def scene_on(database_url: str, redis_url: str) -> Iterator[Scene]:
         patch.setenv("REDIS_URL", redis_url)
         app = make_app("test")
         admission = Admission(database, addresses(), Settings(), app)
-    made = Scene(database, admission)
+        pressure = Pressure(redis_url, addresses().namespace)
+    made = Scene(database, admission, pressure)
     try:
         made.worker_signs()
         yield made
     finally:
         admission.gate.redis.close()
+        pressure.close()
         close_app(app)
         database.connection().close()
