@@ -230,53 +230,6 @@ def test_schedules_show_pauses_streaks_and_the_next_time(scene: Scene):
     assert "in 1 min never ran" in schedules or "in 2 min never ran" in schedules
 
 
-def test_a_name_is_text_wherever_it_stands(scene: Scene):
-    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    lab = scene.workspace(evil)
-    schedule = scene.schedule(lab, evil, lane=evil)
-    scene.admission.set_cap(f"workspace:{lab}", 1, "test")
-    scene.settle(scene.run(lab, evil), "exit_nonzero", evil)
-    scene.run(lab, evil, lane=evil)
-    waiting = scene.queue(lab, evil, lane=evil)
-    scene.sql.execute("update schedules set pause_note = %s, status = 'paused' where id = %s", [evil, schedule])
-
-    addresses = ["/", "/schedules", f"/schedules/{schedule}", f"/schedules/{schedule}/edit", "/schedules/new"]
-    addresses += [f"/firings/{waiting}", "/firings", f"/workspaces/{lab}", "/workspaces", "/limits"]
-    addresses += [f"/schedules?said=queued&of={waiting}&q=%3Cscript%3E"]
-    pages = [scene.get(it) for it in addresses]
-    pages.append(scene.press(f"/schedules/{schedule}/run"))
-    pages.append(scene.press("/schedules/preview", name=evil, cron=evil, prompt=evil, **{"command.argv": evil}))
-
-    for page in pages:
-        assert "&lt;script&gt;" in page.text
-        assert "<script>alert" not in page.text
-        assert "<img src=x" not in page.text
-        assert "default-src 'none'" in page.headers["content-security-policy"]
-
-
-EVERY_PAGE = ["/", "/schedules", "/schedules/new", "/firings", "/forecast", "/workspaces", "/limits", "/outages"]
-EVERY_PAGE += ["/activity", "/settings"]
-
-
-@pytest.mark.parametrize("path", EVERY_PAGE)
-def test_a_page_needs_no_script_and_no_inline_style(scene: Scene, path: str):
-    html = scene.get(path).text
-    assert '<html lang="en">' in html
-    assert html.count("<h1") == 1
-    assert not re.search(r"\s(style|on[a-z]+)=", html)
-    assert re.findall(r"<script[^>]*>", html) == [re.search(r'<script src="/static/slotbeat.js[^>]*>', html).group()]
-    assert f'href="/{path.split("/")[1]}" aria-current="page"' in html
-
-
-def test_the_files_of_a_page_are_kept_by_browsers(scene: Scene):
-    for address in re.findall(r'"(/static/[^"]+)"', scene.get("/").text):
-        answer = scene.get(address)
-        assert answer.status_code == 200
-        assert "immutable" in answer.headers["cache-control"]
-    assert scene.get("/static/../routes.py").status_code == 404
-    assert scene.get("/static/css").status_code == 404
-
-
 def test_the_kill_switch_and_silent_processes_are_said_loudly(scene: Scene):
     values = {"kind": "worker", "boot_id": "b", "pid": 1, "pid_start": 1, "capacity": 2, "facts": {"lag_ms": 3}}
     processes.sign(scene.sql, {**values, "id": "w1", "node": "one@host"})

@@ -23,7 +23,8 @@ def scene(database_url: str, redis_url: str) -> Iterator[Scene]:
 
 
 def row(scene: Scene, columns: str) -> Any:
-    return scene.sql.execute(f"select {columns} from schedules").fetchone()
+    query: Any = f"select {columns} from schedules"
+    return scene.sql.execute(query).fetchone()
 
 
 def crowd(scene: Scene, lab: UUID) -> UUID:
@@ -36,7 +37,7 @@ def crowd(scene: Scene, lab: UUID) -> UUID:
 def test_a_form_makes_a_schedule_and_leads_to_it(scene: Scene):
     lab = scene.workspace()
 
-    answer = scene.press("/schedules/new", workspace_id=str(lab), name="digest", max_turns="40", **USUAL)
+    answer = scene.press("/schedules/new", workspace_id=str(lab), name="digest", max_turns="40", headers=None, **USUAL)
 
     assert answer.status_code == 303
     page = scene.get(answer.headers["location"]).text
@@ -52,7 +53,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(scene: 
     typed = {**USUAL, "cron": "61 9 * * *", "name": "", "max_turns": "many", "lane": "opus", "prompt": "do <it>"}
     typed |= {"command.env": "{not json"}
 
-    answer = scene.press("/schedules/new", workspace_id=str(lab), **typed)
+    answer = scene.press("/schedules/new", workspace_id=str(lab), headers=None, **typed)
 
     assert answer.status_code == 422
     for name in ("name", "max_turns", "command-env"):
@@ -60,14 +61,16 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(scene: 
     for value in ("61 9 * * *", "many", "opus", "do &lt;it&gt;", "{not json", "agent --say"):
         assert value in html.unescape(answer.text) or value in answer.text
     assert row(scene, "count(*)") == (0,)
-    again = scene.press("/schedules/new", workspace_id=str(lab), **{**USUAL, "name": "x", "cron": "61 9 * * *"})
+    again = scene.press(
+        "/schedules/new", workspace_id=str(lab), headers=None, **{**USUAL, "name": "x", "cron": "61 9 * * *"}
+    )
     assert 'id="error-cron"' in again.text
 
 
 def test_a_name_that_is_taken_is_said_beside_the_name(scene: Scene):
     lab = scene.workspace()
     scene.schedule(lab, "digest")
-    answer = scene.press("/schedules/new", workspace_id=str(lab), name="digest", **USUAL)
+    answer = scene.press("/schedules/new", workspace_id=str(lab), name="digest", headers=None, **USUAL)
     assert answer.status_code == 409
     assert 'id="error-name"' in answer.text
 
@@ -85,8 +88,8 @@ def test_the_preview_tells_the_next_five_times_in_the_zone_before_anything_is_sa
 def test_a_limit_in_the_prompt_is_called_a_hint(scene: Scene):
     told = "The prompt names a number of turns"
     usual = {"cron": "0 3 * * *", "timezone": "UTC", "kind": "scheduled"}
-    assert told in scene.press("/schedules/preview", prompt="Read on. MAX 30 turns!", **usual).text
-    assert told not in scene.press("/schedules/preview", prompt="turn maximal 30", **usual).text
+    assert told in scene.press("/schedules/preview", prompt="Read on. MAX 30 turns!", headers=None, **usual).text
+    assert told not in scene.press("/schedules/preview", prompt="turn maximal 30", headers=None, **usual).text
 
 
 def test_an_unsaved_schedule_hears_of_its_neighbours_and_takes_a_better_time_by_one_button(scene: Scene):
@@ -95,13 +98,13 @@ def test_an_unsaved_schedule_hears_of_its_neighbours_and_takes_a_better_time_by_
     scene.sql.execute("update schedules set avg_turns_per_firing = 3100")
     typed = {**USUAL, "workspace_id": str(lab), "name": "mine", "cron": "0 3 * * *", "timezone": "UTC"}
 
-    page = scene.press("/schedules/preview", **typed).text
+    page = scene.press("/schedules/preview", headers=None, **typed).text
     better = re.findall(r'name="cron_offset" value="([^"]+)"', page)
 
     assert "Crowded: about 3,100 turns at once in 1 span of five minutes" in text_of(page)
     assert "beside nightly crawl" in text_of(page)
     assert len(better) == 3
-    moved = scene.press("/schedules/preview", cron_offset=better[0], **typed).text
+    moved = scene.press("/schedules/preview", cron_offset=better[0], headers=None, **typed).text
     assert f'name="cron" type="text" value="{better[0]}"' in moved
     assert "Crowded" not in moved
     assert 'value="mine"' in moved
@@ -126,12 +129,14 @@ def test_a_saved_schedule_that_collides_is_moved_by_one_button(scene: Scene):
 
 def test_an_edit_keeps_what_the_form_shows_and_stands_in_the_history(scene: Scene):
     lab = scene.workspace()
-    made = scene.press("/schedules/new", workspace_id=str(lab), name="digest", start_at="2099-01-31T09:30", **USUAL)
+    made = scene.press(
+        "/schedules/new", workspace_id=str(lab), name="digest", start_at="2099-01-31T09:30", headers=None, **USUAL
+    )
     page = urlsplit(made.headers["location"]).path
     form = fields_of(scene.get(f"{page}/edit").text)
 
-    same = scene.press(f"{page}/edit", **form)
-    other = scene.press(f"{page}/edit", **{**form, "prompt": "briefly"})
+    same = scene.press(f"{page}/edit", headers=None, **form)
+    other = scene.press(f"{page}/edit", headers=None, **{**form, "prompt": "briefly"})
 
     assert "said=unchanged" in same.headers["location"]
     assert "said=saved" in other.headers["location"]
@@ -148,16 +153,16 @@ def test_an_edit_of_what_somebody_else_edited_is_not_lost_and_not_written_unseen
     schedule = scene.schedule(scene.workspace(), "digest")
     scene.sql.execute("update schedules set target = %s::jsonb", ['{"kind": "command", "argv": ["true"]}'])
     form = fields_of(scene.get(f"/schedules/{schedule}/edit").text)
-    scene.press(f"/schedules/{schedule}/edit", **{**form, "prompt": "theirs"})
+    scene.press(f"/schedules/{schedule}/edit", headers=None, **{**form, "prompt": "theirs"})
 
-    refused = scene.press(f"/schedules/{schedule}/edit", **{**form, "prompt": "mine"})
+    refused = scene.press(f"/schedules/{schedule}/edit", headers=None, **{**form, "prompt": "mine"})
 
     assert refused.status_code == 412
     assert "Somebody edited it meanwhile" in refused.text
     again = fields_of(refused.text)
     assert again["prompt"] == "mine"
     assert row(scene, "prompt") == ("theirs",)
-    assert scene.press(f"/schedules/{schedule}/edit", **again).status_code == 303
+    assert scene.press(f"/schedules/{schedule}/edit", headers=None, **again).status_code == 303
     assert row(scene, "prompt") == ("mine",)
 
 

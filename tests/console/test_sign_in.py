@@ -94,5 +94,5 @@ def test_the_dashboards_buttons_need_the_scope_and_a_token_of_all_workspaces(wid
     signed_in(wide, token(wide, "forcer", "force"))
     assert press("force") == 303
     signed_in(wide, token(wide, "guest", "admin", workspace=place))
-    assert [wide.ask("GET", it, headers=HTML).status_code for it in ("/", "/live")] == [403, 403]
+    assert [wide.ask("GET", it, headers=HTML).status_code for it in ("/", "/schedules")] == [403, 403]
     assert press("") == 403
