@@ -52,7 +52,7 @@ def test_where_others_reach_the_api_nobody_comes_in_without_a_token(wide: Api) -
         assert told.headers["WWW-Authenticate"].startswith("Bearer")
     for text in ("x", "7", right + "x", right[:-1] + ("A" if right[-1] != "A" else "B"), "sb_" + "a" * 43):
         assert refusal(wide.ask("GET", "/api/schedules", headers=bearer(text))) == (401, "token_wrong"), text
-    for path in ("/api/openapi.json", "/api/docs", "/", "/live"):
+    for path in ("/api/openapi.json", "/api/docs", "/", "/schedules"):
         assert wide.ask("GET", path).status_code == 401, path
     assert wide.ask("GET", "/healthz").status_code == wide.ask("GET", "/readyz").status_code == 200
     assert wide.ask("GET", "/api/schedules", headers=bearer(right)).status_code == 200
