@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.figures import as_table, write
 
-ALL = ("claim", "upkeep", "forecast")
+ALL = ("claim", "tick", "handover", "upkeep", "forecast")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 

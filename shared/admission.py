@@ -77,11 +77,16 @@ class Admission:
 
     def offer(self, queued: Iterable[firings.InLine]) -> int:
         """Puts firings in line, fills, publishes; how many were offered."""
+        self.hand_over(self.put_in_line(listed := list(queued)))
+        return len(listed)
+
+    def put_in_line(self, queued: Iterable[firings.InLine]) -> list[Reservation]:
+        """Puts firings in line and fills; the reservations, which the caller publishes, or takes up itself."""
         waiters = [waiter(it) for it in queued]
+        made: list[Reservation] = []
         for start in range(0, len(waiters), _BATCH):
-            batch = waiters[start : start + _BATCH]
-            self.hand_over(self.ask(lambda gate, batch=batch: gate.offer(batch)))
-        return len(waiters)
+            made += self.ask(lambda gate, batch=waiters[start : start + _BATCH]: gate.offer(batch))
+        return made
 
     def fill(self) -> None:
         """Hands over whatever is free, for instance after a change nobody else acted on."""

@@ -117,11 +117,22 @@ class Gate:
 
     def release(self, firing: UUID, request: UUID) -> list[Reservation]:
         """Gives a lease back if the request matches, else nothing; then fills."""
-        return _reservations(self._ask(_RELEASE, firing=str(firing), request=str(request))[1])
+        return _reservations(self._ask(_RELEASE, **_given_back(firing, request))[1])
+
+    def release_and_take(
+        self, firing: UUID, request: UUID, taking: UUID, lease_ms: int
+    ) -> tuple[list[Reservation], UUID | None]:
+        """The same; and the first of the reservations is a lease of the request `taking` by the same worker.
+
+        Where the answer is lost and it is asked again, nothing is taken; the reconciler gives back what was.
+        """
+        given = {**_given_back(firing, request), "taking": str(taking), "lease_ms": lease_ms}
+        _, made, taken = self._ask(_RELEASE, **given)
+        return _reservations(made), UUID(taken.decode()) if taken else None
 
     def release_each(self, leases: Sequence[tuple[UUID, UUID]]) -> list[Reservation]:
         """The same of many (firing, request), sent together; all the reservations that this made."""
-        batch: list[dict[str, str | int | float]] = [{"firing": str(f), "request": str(r)} for f, r in leases]
+        batch = [_given_back(firing, request) for firing, request in leases]
         return [it for told in self._ask_each(_RELEASE, batch) for it in _reservations(told[1])]
 
     def put_back(self, firing: UUID, request: UUID) -> list[Reservation]:
@@ -241,6 +252,10 @@ class Gate:
         root = keys.gate_root(self.namespace)
         names = self.redis.scan_iter(match=f"{root}:[0-9]*", count=1000)
         return {int(name.decode().removeprefix(f"{root}:").split(":", 1)[0]) for name in names}
+
+
+def _given_back(firing: UUID, request: UUID) -> dict[str, str | int | float]:
+    return {"firing": str(firing), "request": str(request), "taking": "", "lease_ms": 0}
 
 
 def _reservations(told: list[Any]) -> list[Reservation]:

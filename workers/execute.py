@@ -1,65 +1,119 @@
-"""One firing from claim to release, as a straight line of named steps."""
+"""A firing from claim to release as a straight line of named steps, and the next one in line after it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
 from uuid import UUID, uuid4
 
 import psycopg
 from redis.exceptions import RedisError
 
+from shared.answers import Reservation
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
 from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
-from shared.store import attempts, firing_events, progress
-from workers import remote, spending
-from workers.adapters.events import Event, Usage
+from shared.store import attempts, firings
+from workers import monitors, remote, shop, spending
 from workers.check import Case, checked
 from workers.outcome import Outcome
+from workers.owed import Owed
 from workers.preflight import preflight
+from workers.record import Record
 from workers.settle import Settled, settle
 from workers.station import Station
 from workers.targets import execute as execute_target
 from workers.targets.terms import Allowance, Terms
 
+# Firings that one message may bring about: now and then Celery is to have its process back, and look whether to
+# replace it.
+LONGEST_CHAIN = 100
 # How often what needs Postgres is tried again while it is away.
 _TRY_AGAIN_S = 0.25
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """An attempt that is ours, and the moment before it was asked for, from which its deadlines count."""
+    """An attempt that is ours, the moment before it was asked for, from which its deadlines count, its Celery id."""
 
     attempt: attempts.Attempt
     asked_at: float
+    celery_id: str | None
 
 
 def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
-    """Runs a firing, if it may run now; what became of it, in a word, for the log."""
+    """Runs a firing, if it may run now, then those that its end makes room for; what became of the first, in a word.
+
+    A process that has freed a slot is free itself, and knows who is next: it needs no message to go on. What an
+    end owes beside its rows and its slot is done while the next payload runs.
+    """
     claimed = claim(station, firing, celery_id)
-    if claimed is None:
-        return "not claimed"
+    owed, first = Owed(), "not claimed"
+    for so_far in range(1, LONGEST_CHAIN + 1):
+        if claimed is None:
+            break
+        settled = see_through(station, claimed, owed)
+        first = settled.status or settled.answer if so_far == 1 else first
+        claimed = follow(station, claimed, settled, owed, so_far)
+    owed.pay()
+    return first
+
+
+def see_through(station: Station, claimed: Claimed, owed: Owed) -> Settled:
+    """One attempt from its payload's start to its rows' end."""
     attempt = claimed.attempt
-    outcome = run(station, claimed)
+    outcome = run(station, claimed, owed.pay)
+    owed.pay_if_long()  # payloads so short that there was no moment for it
     record_exit(station, attempt, outcome)
     outcome = check(station, attempt, outcome)
     settled = settle_surely(station, attempt, outcome)
-    release(station, attempt)
     if outcome.remote_ref is not None and outcome.reason == Reason.WORKER_LOST:
-        remote.ask_for(station, [attempt.token])  # its guard ended it in a hurry
-    spending.tell(station.database, attempt)
-    pass_on(station, attempt, settled)
-    return settled.status or settled.answer
+        owed.add(lambda: remote.ask_for(station, [attempt.token]))  # its guard ended it in a hurry
+    owed.add(lambda: spending.tell(station.database, attempt))
+    return settled
 
 
-def claim(station: Station, firing: UUID, celery_id: str | None) -> Claimed | None:
-    """The gate first, then Postgres; None when somebody else has it, or nobody may have it now."""
+def follow(station: Station, ended: Claimed, settled: Settled, owed: Owed, so_far: int) -> Claimed | None:
+    """Gives the slot back; the next in line, claimed for this process, if there is one that it may run."""
+    admission, attempt = station.admission, ended.attempt
+    taking = uuid4() if so_far < LONGEST_CHAIN and shop.is_open() else None
+    next_ones, taken = release(station, attempt, taking)
+    if next_ones:
+        owed.add(lambda: admission.hand_over(pass_on(station, attempt, settled)))
+    else:
+        next_ones = pass_on(station, attempt, settled)
+    mine = next_ones[0] if next_ones and taking is not None else None
+    admission.hand_over(next_ones if mine is None else next_ones[1:])
+    celery_id = str(uuid4())
+    following = None if mine is None else claim(station, mine.firing, celery_id, taking if taken else None)
+    owed.add(partial(monitors.tell, station, _news(ended, settled, following, so_far)))
+    return following
+
+
+def _news(ended: Claimed, settled: Settled, following: Claimed | None, so_far: int) -> list[monitors.News]:
+    """What Celery does not tell itself, for it knows of one message: that it ended, when others follow; of them all."""
+    news: list[monitors.News] = []
+    if following is not None or so_far > 1:
+        told = settled.status or settled.answer
+        news.append(monitors.ended(ended.celery_id or "", told, boottime() - ended.asked_at))
+    if following is not None:
+        about = following.attempt
+        news += monitors.began(following.celery_id or "", about.title, str(about.firing_id))
+    return news
+
+
+def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID | None = None) -> Claimed | None:
+    """The gate first, then Postgres; None when somebody else has it, or nobody may have it now.
+
+    `leased_by` is the request under which the gate has leased it to this process already.
+    """
     for _ in range(3):
-        request = uuid4()
-        told = _claim_in_gate(station, firing, request)
+        request = leased_by or uuid4()
+        told = "LEASED" if leased_by else _claim_in_gate(station, firing, request)
+        leased_by = None
         if told == "UNKNOWN":
             # A late message, or a gate that forgot: what Postgres calls startable goes in line.
             station.admission.offer_again([firing])
@@ -70,7 +124,7 @@ def claim(station: Station, firing: UUID, celery_id: str | None) -> Claimed | No
         answer = _claim_in_postgres(station, firing, request, celery_id)
         if isinstance(answer, attempts.Attempt):
             event("slot.claimed", firing=firing, token=answer.token, attempt=answer.number, title=answer.title)
-            return Claimed(answer, asked_at)
+            return Claimed(answer, asked_at, celery_id)
         if not _stand_back(station, firing, request, answer):
             return None
     return None
@@ -129,8 +183,8 @@ def _stand_back(station: Station, firing: UUID, request: UUID, answer: attempts.
     return False
 
 
-def run(station: Station, claimed: Claimed) -> Outcome:
-    """Runs the payload under its guard, until nothing of it is left."""
+def run(station: Station, claimed: Claimed, meanwhile: Callable[[], None]) -> Outcome:
+    """Runs the payload under its guard, until nothing of it is left; `meanwhile` is done while it runs."""
     attempt, settings = claimed.attempt, station.settings
     record = Record(station, attempt)
     unfit = preflight(station, attempt, record)
@@ -149,6 +203,7 @@ def run(station: Station, claimed: Claimed) -> Outcome:
         max_turns=attempt.max_turns,
         allowance=Allowance(attempt.may_turns, attempt.may_tokens, attempt.may_micros),
         allowed=settings.allowed,
+        meanwhile=meanwhile,
     )
     try:
         return execute_target(attempt.target, attempt.prompt, terms, station.guards, record)
@@ -170,39 +225,6 @@ def _variables(station: Station, attempt: attempts.Attempt) -> dict[str, str]:
         "SLOTBEAT_NOMINAL_AT": attempt.nominal_at.isoformat(),
         "SLOTBEAT_MAX_TURNS": "" if attempt.max_turns is None else str(attempt.max_turns),
     }
-
-
-class Record:
-    """Writes what a payload says as it comes; while Postgres is away it keeps the newest for later."""
-
-    def __init__(self, station: Station, attempt: attempts.Attempt) -> None:
-        self._station, self._attempt = station, attempt
-        self._waiting: list[tuple[int, str, dict[str, Any]]] = []
-        self._seq = self._turns = 0
-        self._used = Usage()
-        self._remote_ref: str | None = None
-
-    def __call__(self, events: list[Event]) -> None:
-        """Writes a batch, in order, with what could not be written before."""
-        for it in events:
-            self._seq += 1
-            self._turns += it.turns
-            self._used = self._used.plus(it.usage)
-            self._remote_ref = it.remote_ref or self._remote_ref
-            self._waiting.append((self._seq, it.kind, it.data))
-        del self._waiting[: -firing_events.KEEP]
-        try:
-            connection = self._station.database.connection()
-            firing_events.add(connection, self._attempt.firing_id, self._attempt.token, self._waiting)
-            progress.tell(connection, self._attempt.token, self._so_far())
-        except psycopg.OperationalError as error:
-            trouble("events.kept_back", error, firing=self._attempt.firing_id, waiting=len(self._waiting))
-        else:
-            self._waiting.clear()
-
-    def _so_far(self) -> progress.Progress:
-        used = self._used
-        return progress.Progress(self._turns, used.input_tokens, used.output_tokens, used.cost_micros, self._remote_ref)
 
 
 def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> None:
@@ -231,9 +253,7 @@ def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome)
     give_up_at = monotonic() + station.settings.exit_grace_s
     while True:
         try:
-            streams = station.pressure.seen()
-            told = None if streams is None else streams.count
-            return settle(station.database, attempt.token, outcome, station.refresh(), told)
+            return settle(station.database, attempt.token, outcome, station.refresh(), station.streams())
         except psycopg.OperationalError as error:
             trouble("settle.no_answer", error, firing=attempt.firing_id)
             if monotonic() >= give_up_at:
@@ -241,25 +261,34 @@ def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome)
             time.sleep(_TRY_AGAIN_S)
 
 
-def release(station: Station, attempt: attempts.Attempt) -> None:
-    """The slot goes to the next in line, in the same call; a gate that is away is told by the reconciler."""
-    admission = station.admission
+def release(station: Station, attempt: attempts.Attempt, taking: UUID | None) -> tuple[list[Reservation], UUID | None]:
+    """The slot goes to the next in line, in the same call; a gate that is away is told by the reconciler.
+
+    With `taking`, the first of them is leased to this request in that call too.
+    """
+    firing, request, lease_ms = attempt.firing_id, attempt.request_id, station.admission.lease_ms
     try:
-        admission.hand_over(admission.ask(lambda gate: gate.release(attempt.firing_id, attempt.request_id)))
+        if taking is None:
+            return station.admission.ask(lambda gate: gate.release(firing, request)), None
+        return station.admission.ask(lambda gate: gate.release_and_take(firing, request, taking, lease_ms))
     except (RedisError, OSError) as error:
-        trouble("release.not_told", error, firing=attempt.firing_id)
+        trouble("release.not_told", error, firing=firing)
+        return [], None
 
 
-def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> None:
+def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> list[Reservation]:
     """What this end made startable: the firing itself when it was requeued, or its schedule's next one.
 
     And where it tripped or closed a class of failures, what that holds or lets go.
     """
+    admission = station.admission
     try:
-        rearrange(station.admission, settled.classes)
+        rearrange(admission, settled.classes)
+        connection = station.database.connection()
         if settled.status == "queued":
-            station.admission.offer_again([attempt.firing_id])
-        elif attempt.schedule_id is not None:
-            station.admission.offer_next_of([attempt.schedule_id])
+            return admission.put_in_line(firings.startable_among(connection, [attempt.firing_id]))
+        if attempt.schedule_id is not None:
+            return admission.put_in_line(firings.startable_of(connection, [attempt.schedule_id]))
     except (psycopg.Error, RedisError, OSError) as error:
         trouble("pass_on.failed", error, firing=attempt.firing_id)
+    return []

@@ -15,7 +15,7 @@ from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
 from shared.settings import cap_asked_for
 from shared.store import attempts, processes, running
-from workers import tree
+from workers import shop, tree
 from workers.station import Station
 from workers.wards import Ward, Wards
 
@@ -44,6 +44,7 @@ class Keeper(threading.Thread):
         self._renew_now = False
         self._lag_s = 0.0
         self.loop_silent_s = 0.0
+        shop.open_up()
 
     # Said by other threads -------------------------------------------------------------------------
 
@@ -65,6 +66,7 @@ class Keeper(threading.Thread):
     def close_shop(self) -> None:
         """A deploy: nothing more is claimed, and what runs is interrupted, uncharged, after a grace."""
         self._closing.set()
+        shop.close()
         self._aside(self._mark_interrupting)
 
     def stop(self) -> None:

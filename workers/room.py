@@ -19,7 +19,7 @@ class Room:
 
     def is_free(self) -> bool:
         """Whether one more firing may be fetched now."""
-        running = sum(1 for request in list(state.reserved_requests) if request.name == EXECUTE)
+        running = sum(1 for request in list(state.reserved_requests) if request.type == EXECUTE)
         return self.may_claim() and running < self.capacity()
 
 

@@ -9,7 +9,7 @@ from shared.events import event
 from shared.rules.endings import INTERRUPTED, NOT_STARTED, Becomes, Chances, after_attempt, reason_that_counts
 from shared.settings import Settings
 from shared.store import activity, alerts, attempts, settlement
-from shared.store.connection import Database, Postgres
+from shared.store.connection import Database, Postgres, sent_together
 from workers import heartbeats
 from workers.classes import learn
 from workers.outcome import Outcome
@@ -47,7 +47,7 @@ def settle_together(
     sent without waiting for each answer: an ending is two round trips, however many rows it touches.
     """
     connection = database.connection()
-    with connection.pipeline(), connection.transaction():
+    with sent_together(connection):
         known = settlement.lock_endings(connection, [token for token, _ in endings])
         told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
     for (token, outcome), settled in zip(endings, told, strict=True):

@@ -14,8 +14,11 @@ from shared.store.connection import Database
 def tell(database: Database, attempt: Attempt) -> None:
     """Once a day for each budget and measure: at 80 % a warning, at 100 % that its occurrences are skipped.
 
-    After the settle and not within it: one that is missed is told with the next.
+    After the settle and not within it: one that is missed is told with the next. What was under no budget when it
+    was claimed has used up none.
     """
+    if (attempt.may_turns, attempt.may_tokens, attempt.may_micros) == (None, None, None):
+        return
     try:
         found = budgets.of_firing(database.connection(), attempt.schedule_id, attempt.workspace_id)
         for budget in found:

@@ -19,6 +19,7 @@ from workers.guards import Guards
 from workers.identity import Worker
 
 _SETTINGS_GOOD_FOR_S = 3.0
+_STREAMS_GOOD_FOR_S = 1.0
 
 
 class Station:
@@ -29,7 +30,8 @@ class Station:
         self.worker = worker
         self.database = Database(where.database_url, application=f"slotbeat {worker.node}"[:63])
         self.settings = knobs.read()
-        self._read_at = float("-inf")
+        self._read_at = self._streams_at = float("-inf")
+        self._streams: int | None = None
         self.admission = Admission(self.database, where, self.settings, app)
         self.pressure = Pressure(where.redis_url, where.namespace)
         self.refresh()
@@ -44,6 +46,14 @@ class Station:
                 self._read_at = monotonic()
                 self.admission.use(self.settings)
         return self.settings
+
+    def streams(self) -> int | None:
+        """How many people are talking, as of a second ago at most; None where nobody can say."""
+        if monotonic() - self._streams_at > _STREAMS_GOOD_FOR_S:
+            seen = self.pressure.seen()
+            self._streams = None if seen is None else seen.count
+            self._streams_at = monotonic()
+        return self._streams
 
     def tell_keeper(self, word: bytes) -> None:
         """One word to the keeper in Celery's main process; it may be gone, and then so are we soon."""

@@ -76,9 +76,11 @@ create table budget_warnings (
 alter table attempts
   add column may_turns bigint, add column may_tokens bigint, add column may_micros bigint;
 
--- Every budget that there is, whatever it is of.
+-- Every budget that there is, whatever it is of. Each claim looks here by key: of many schedules, few have one.
+create index schedules_with_budget on schedules (('schedule:' || id::text))
+  where status <> 'archived' and num_nonnulls(budget_turns, budget_tokens, budget_micros) > 0;
 create view budgets_in_force as
-  select 'schedule:' || s.id as key, s.id as schedule_id, s.workspace_id, s.budget_turns::bigint as turns,
+  select 'schedule:' || s.id::text as key, s.id as schedule_id, s.workspace_id, s.budget_turns::bigint as turns,
          s.budget_tokens as tokens, s.budget_micros as micros
     from schedules s
    where s.status <> 'archived' and num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0

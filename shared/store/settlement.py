@@ -79,7 +79,11 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
     Call it first in a transaction. The order (schedules, firings, attempts, slots, each by id) is everybody's.
     """
     asked = list(tokens)
-    connection.execute("select pg_advisory_xact_lock_shared(%s)", [ADMISSION_LOCK])
+    # A plan for any tokens serves these: planning anew each time costs more than all that follows.
+    connection.execute(
+        "select pg_advisory_xact_lock_shared(%s), set_config('plan_cache_mode', 'force_generic_plan', true)",
+        [ADMISSION_LOCK],
+    )
     connection.execute(
         """
         select from schedules where id in (

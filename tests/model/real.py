@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from shared import keys
 from shared.admission import Admission
 from shared.answers import Seat, Waiter
-from shared.gate import _OFFER, _RELEASE, _WITHDRAW
+from shared.gate import _OFFER, _RELEASE, _WITHDRAW, _given_back
 from shared.rules.endings import NOT_STARTED
 from shared.settings import Settings
 from shared.store import attempts, epoch, limits, processes
@@ -134,6 +134,13 @@ class Real:
         else:
             gate.release(firing, request)
 
+    def take_next(self, i: int, f: int, before: World, after: World) -> None:
+        """The slot given back, and the other firing leased to the same worker."""
+        it, request = before.workers[i], self.draw(f, after.gate.seats[f] - LEASED)
+        mine = (self.firings[it.f], self.requests[it.f, it.r])
+        _, taken = self.workers[i].gate.release_and_take(*mine, request, LEASE_MS)
+        assert taken == self.firings[f]
+
     def renew(self, f: int, before: World) -> None:
         attempts.renew(self.sql, [self.tokens[f, before.rows.firings[f].n]], LEASE)
 
@@ -161,7 +168,7 @@ class Real:
         self.redis.hset(self.key("caps"), "fleet", 99 if seat == RESERVED else 0)
         known = gate.states([self.firings[f]])[0]
         if known.state == "leased":
-            gate._ask(_RELEASE, firing=str(known.firing), request=known.request, most=0)
+            gate._ask(_RELEASE, **_given_back(known.firing, UUID(known.request)), most=0)
         gate._ask(_WITHDRAW, firings=f'["{known.firing}"]', most=0)
         if seat == RESERVED:
             gate.reserve(self.waiter(f))

@@ -77,6 +77,8 @@ _ACTS: dict[str, Callable[[Real, Turn], Any]] = {
     "settle": lambda real, it: real.settle(it.first, it.before, it.after),
     "settle_answer_lost": lambda real, it: real.settle(it.first, it.before, it.after),
     "release": lambda real, it: real.give_back(it.first, it.before),
+    "release_and_take": lambda real, it: real.take_next(it.first, it.last, it.before, it.after),
+    "take_answer_lost": lambda real, it: real.take_next(it.first, it.last, it.before, it.after),
     "put_back": lambda real, it: real.give_back(it.first, it.before),
     "block": lambda real, it: real.give_back(it.first, it.before),
     "make_whole": lambda real, it: real.workers[it.first].make_whole(),

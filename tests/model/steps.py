@@ -9,6 +9,7 @@ from tests.model.world import (
     LEASED,
     RESERVED,
     RUNNING,
+    WAITING,
     Label,
     Payload,
     Rules,
@@ -164,7 +165,23 @@ def _tell_gate(world: World, i: int, rules: Rules) -> Steps:
         act = {"full": lua.block, "put": lua.put_back}.get(worker.out, lua.release)
         name = {"full": "block", "put": "put_back"}.get(worker.out, "release")
         yield Step((name, i), free._replace(gate=act(world.gate, worker.f, worker.r, rules)))
+        if worker.phase == "settled":
+            yield from _take_next(world, i, rules)
     yield Step(("gate_away", i), free, 1)
+
+
+def _take_next(world: World, i: int, rules: Rules) -> Steps:
+    """The slot given back, and the next in line leased to the same worker, in one call; its answer may be lost."""
+    worker, other = world.workers[i], 1 - world.workers[i].f
+    gate = lua.release(world.gate, worker.f, worker.r, rules)
+    is_made = world.gate.seats[other] == WAITING and gate.seats[other] == RESERVED
+    if world.gate.seats[worker.f] != LEASED + worker.r or not is_made:
+        return
+    r = unused(world, other)
+    taken = world._replace(gate=lua.known(gate, other, LEASED + r))
+    leased = Worker("leased", other, r, epoch=worker.epoch)
+    yield Step(("release_and_take", i, other), with_worker(taken, i, leased))
+    yield Step(("take_answer_lost", i, other), with_worker(taken, i, idle(worker)), 1)
 
 
 # Guards and clocks --------------------------------------------------------------------------------

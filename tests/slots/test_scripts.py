@@ -19,6 +19,7 @@ CALLS: dict[str, Callable[[Gate], Any]] = {
     "claim": lambda gate: gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS),
     "renew": lambda gate: gate.renew("w9", 9, LEASE_MS, []),
     "release": lambda gate: gate.release(waiter(2, 0, 0).firing, ONE),
+    "release_and_take": lambda gate: gate.release_and_take(waiter(2, 0, 0).firing, ONE, TWO, LEASE_MS),
     "put_back": lambda gate: gate.put_back(waiter(2, 0, 0).firing, ONE),
     "withdraw": lambda gate: gate.withdraw([waiter(1, 0, 0).firing]),
     "abort": lambda gate: gate.abort(waiter(2, 0, 0).firing, ONE, "aborted"),
@@ -266,3 +267,32 @@ def test_a_part_of_a_rebuild_may_be_repeated_but_none_may_be_missing(gate: Gate)
     assert not lost.load(2, done=True)
 
     assert lost.current_epoch() is None
+
+
+def test_who_makes_room_may_take_the_next_in_line_in_the_same_call(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    first, second, third = (waiter(number, 0, 0) for number in (1, 2, 3))
+    gate.offer([first, second, third])
+    gate.claim(first.firing, ONE, "w1", LEASE_MS)
+
+    made, taken = gate.release_and_take(first.firing, ONE, TWO, LEASE_MS)
+
+    assert ([it.firing for it in made], taken) == ([second.firing], second.firing)
+    assert [(it.state, it.request) for it in gate.states([second.firing])] == [("leased", str(TWO))]
+    assert gate.claim(second.firing, TWO, "w1", LEASE_MS) == "LEASED"
+    # Told twice, it gives nothing back and takes nothing.
+    assert gate.release_and_take(first.firing, ONE, TWO, LEASE_MS) == ([], None)
+    assert gate.states([third.firing])[0].state == "waiting"
+
+
+def test_who_takes_the_next_takes_one_and_leaves_the_rest_to_messages(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    first, second, third = (waiter(number, 0, 0) for number in (1, 2, 3))
+    gate.offer([first, second, third])
+    gate.claim(first.firing, ONE, "w1", LEASE_MS)
+    gate.redis.hset(f"{{scripts}}:{gate.epoch}:caps", "fleet", 2)
+
+    made, taken = gate.release_and_take(first.firing, ONE, TWO, LEASE_MS)
+
+    assert ([it.firing for it in made], taken) == ([second.firing, third.firing], second.firing)
+    assert gate.states([third.firing])[0].state == "reserved"

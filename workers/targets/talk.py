@@ -3,6 +3,7 @@
 import errno
 import os
 import selectors
+from collections.abc import Callable
 from contextlib import suppress
 
 from shared.clock import monotonic
@@ -14,6 +15,8 @@ from workers.targets.tally import BATCH_S, Tally
 LONGEST_ERROR = 4_000
 _CHUNK = 64 * 1024
 _TICK_S = 0.5
+# A payload that starts is not to wait for a processor that its worker keeps busy.
+_FIRST_MOMENT_S = 0.01
 # What may still be in the pipes when nobody is left to write: a pipe holds at most a megabyte.
 _LAST_READS = 32
 
@@ -21,8 +24,11 @@ _LAST_READS = 32
 class Talk:
     """Gives a payload its input, and hears what it says until nothing of it is left."""
 
-    def __init__(self, payload: Payload, stdin: bytes, tally: Tally, hide: Hider) -> None:
+    def __init__(
+        self, payload: Payload, stdin: bytes, tally: Tally, hide: Hider, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         self._payload, self.tally = payload, tally
+        self._meanwhile: Callable[[], None] | None = meanwhile
         self._prompt = memoryview(stdin)
         self._lines = {payload.stdout: Lines(tally.out, hide), payload.stderr: Lines(tally.err, hide)}
         self._open = set(self._lines)
@@ -45,7 +51,11 @@ class Talk:
         return gone
 
     def _once(self) -> None:
-        for key, _ in self._selector.select(BATCH_S if self.tally.has_news else _TICK_S):
+        told = self._selector.select(self._wait_s())
+        if not told and self._meanwhile is not None:
+            self._meanwhile()
+            self._meanwhile = None
+        for key, _ in told:
             if key.fd == self._payload.stdin:
                 self._write()
             elif key.fd in self._open:
@@ -55,6 +65,11 @@ class Talk:
         if now - self._tended >= _TICK_S:
             self._tended = now
             self._payload.tend()
+
+    def _wait_s(self) -> float:
+        if self._meanwhile is not None:
+            return _FIRST_MOMENT_S
+        return BATCH_S if self.tally.has_news else _TICK_S
 
     def _write(self) -> None:
         try:

@@ -1,6 +1,6 @@
 """What one attempt may do, and how long."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.rules.allowed import Allowed
@@ -31,3 +31,5 @@ class Terms:
     about: Mapping[str, str] | None = None
     # What an earlier attempt left running elsewhere, where that is to be cancelled instead.
     cancel: str | None = None
+    # Done once, in the first moment in which the payload neither says anything nor ends.
+    meanwhile: Callable[[], None] = lambda: None

@@ -16,7 +16,7 @@ def run(program: Program, terms: Terms, guards: Guards, on_events: OnEvents) -> 
     with guarded(guards) as payload:
         payload.start(_order(program, terms))
         tally = Tally(program.adapter(), on_events, payload.abort, terms)
-        talk = Talk(payload, program.stdin, tally, program.hide)
+        talk = Talk(payload, program.stdin, tally, program.hide, terms.meanwhile)
         gone = talk.until_gone()
     guards.prepare()  # for the next one, in case this one cost its guard
     return ended(gone, talk, oom.kills() > killed_before)

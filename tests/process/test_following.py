@@ -1,0 +1,154 @@
+"""A process that has made room runs the next in line itself: no message, no waiting, nothing else changed."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis import Redis
+
+from shared.celery_app import EXECUTE, FIRINGS
+from shared.store import activity
+from tests.process.conftest import Fleet
+from tests.process.test_lost_workers import by_hand
+from tests.waiting import until
+from workers import execute as steps
+from workers import room, shop
+from workers.execute import execute
+from workers.owed import Owed
+from workers.station import Station
+
+
+@pytest.fixture
+def broker(fleet: Fleet) -> Iterator[Redis]:
+    shop.open_up()
+    with Redis.from_url(fleet.environment["REDIS_URL"]) as client:
+        yield client
+    shop.open_up()
+
+
+def in_line(fleet: Fleet, *names: str) -> list[UUID]:
+    """Under a cap of one: the first has the slot, the others wait behind it."""
+    fleet.admission.set_cap("fleet", 1, "test")
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
+    workspace = fleet.workspace()
+    made = [replace(by_hand(workspace), title=name, target=command("true")) for name in names]
+    for it in made:
+        fleet.admission.run_now(it, activity.Deed("run", "test", {}), queue=True)
+    return [it.id for it in made]
+
+
+def command(*argv: str) -> dict[str, Any]:
+    return {"kind": "command", "argv": list(argv)}
+
+
+def statuses(fleet: Fleet) -> list[tuple[str, str]]:
+    return fleet.rows("select title, status from firings order by title")
+
+
+def test_one_message_brings_about_all_that_its_slot_has_room_for_in_line_order(
+    fleet: Fleet, station: Station, broker: Redis
+) -> None:
+    first, *_ = in_line(fleet, "a", "b", "c")
+
+    assert execute(station, first, "celery-1") == "completed"
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "completed"), ("c", "completed")]
+    assert broker.llen(FIRINGS) == 1, "the message of the first alone"
+    started = fleet.rows("select f.title from attempts a join firings f on f.id = a.firing_id order by a.claimed_at")
+    assert started == [("a",), ("b",), ("c",)]
+    [(ids,)] = fleet.rows("select count(distinct celery_task_id) from attempts")
+    assert ids == 3, "a revoked id is never run again, so each attempt has its own"
+    usage = fleet.admission.ask(lambda gate: gate.usage())
+    assert (usage.limits[0].used, usage.waiting, usage.reserved) == (0, 0, 0)
+    assert fleet.rows("select count(token) from slots") == [(0,)]
+
+
+def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
+    fleet: Fleet, station: Station, broker: Redis
+) -> None:
+    first, second = in_line(fleet, "a", "b")
+    shop.close()
+
+    execute(station, first, "celery-1")
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
+    assert broker.llen(FIRINGS) == 2
+    assert [it.state for it in fleet.admission.ask(lambda gate: gate.states([second]))] == ["reserved"]
+
+
+def test_now_and_then_celery_has_its_process_back(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LONGEST_CHAIN", 2)
+    first, *_ = in_line(fleet, "a", "b", "c")
+
+    execute(station, first, "celery-1")
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "completed"), ("c", "queued")]
+    assert broker.llen(FIRINGS) == 2
+
+
+def test_a_schedule_that_runs_one_at_a_time_goes_on_in_the_same_process(
+    fleet: Fleet, station: Station, broker: Redis
+) -> None:
+    """Nobody waits in line when the slot is freed: the next one may start only because this one has ended."""
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
+    workspace = fleet.workspace()
+    schedule = fleet.schedule(workspace, "s", ["true"], overlap="queue_all", due_in_s=9999)
+    firings = [replace(by_hand(workspace), title=it) for it in "ab"]
+    for it in firings:
+        made = replace(it, schedule_id=schedule, target=command("true"), source="adhoc")
+        fleet.admission.run_now(made, activity.Deed("run", "test", {}), queue=True)
+    fleet.admission.withdraw([firings[1].id])
+
+    execute(station, firings[0].id, "celery-1")
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "completed")]
+
+
+def test_a_debt_that_cannot_be_paid_stops_no_payload_and_no_other_debt() -> None:
+    owed, paid = Owed(), list[str]()
+    owed.add(lambda: paid.append("before"))
+    owed.add(lambda: 1 // 0)
+    owed.add(lambda: paid.append("after"))
+
+    owed.pay()
+    owed.pay()
+
+    assert paid == ["before", "after"]
+
+
+def test_monitors_are_told_of_firings_that_came_without_a_message(
+    fleet: Fleet, station: Station, broker: Redis
+) -> None:
+    """OBS-5."""
+    first, second = in_line(fleet, "a", "b")
+    told: list[dict[str, Any]] = []
+    with station.admission.app.connection_for_read() as connection:
+        receiver = station.admission.app.events.Receiver(connection, handlers={"*": told.append})
+        watching = threading.Thread(target=lambda: receiver.capture(limit=2, timeout=20, wakeup=False))
+        watching.start()
+        until(lambda: broker.pubsub_channels("*celeryev*") or broker.pubsub_numpat())
+
+        execute(station, first, "celery-1")
+        watching.join()
+
+    kinds = [(it["type"], it["uuid"] == "celery-1") for it in told if it["type"] != "task-sent"]
+    assert kinds[:3] == [("task-succeeded", True), ("task-received", False), ("task-started", False)]
+    received = next(it for it in told if it["type"] == "task-received")
+    assert (received["name"], received["args"]) == ("b", repr((str(second),)))
+
+
+def test_a_firing_that_runs_takes_room_whatever_its_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery calls a request by its shadow, which is the firing's title."""
+
+    class Request:
+        name, type = "nightly digest", EXECUTE
+
+    monkeypatch.setattr(room.state, "reserved_requests", [Request()])
+
+    assert not room.Room(lambda: 1, lambda: True).is_free()
+    assert room.Room(lambda: 2, lambda: True).is_free()

@@ -1,0 +1,43 @@
+"""Writes what a payload says as it comes; while Postgres is away it keeps the newest for later."""
+
+from typing import Any
+
+import psycopg
+
+from shared.events import trouble
+from shared.store import attempts, firing_events, progress
+from workers.adapters.events import Event, Usage
+from workers.station import Station
+
+
+class Record:
+    """Of one attempt: call it with each batch of events."""
+
+    def __init__(self, station: Station, attempt: attempts.Attempt) -> None:
+        self._station, self._attempt = station, attempt
+        self._waiting: list[tuple[int, str, dict[str, Any]]] = []
+        self._seq = self._turns = 0
+        self._used = Usage()
+        self._remote_ref: str | None = None
+
+    def __call__(self, events: list[Event]) -> None:
+        """Writes a batch, in order, with what could not be written before."""
+        for it in events:
+            self._seq += 1
+            self._turns += it.turns
+            self._used = self._used.plus(it.usage)
+            self._remote_ref = it.remote_ref or self._remote_ref
+            self._waiting.append((self._seq, it.kind, it.data))
+        del self._waiting[: -firing_events.KEEP]
+        try:
+            connection = self._station.database.connection()
+            firing_events.add(connection, self._attempt.firing_id, self._attempt.token, self._waiting)
+            progress.tell(connection, self._attempt.token, self._so_far())
+        except psycopg.OperationalError as error:
+            trouble("events.kept_back", error, firing=self._attempt.firing_id, waiting=len(self._waiting))
+        else:
+            self._waiting.clear()
+
+    def _so_far(self) -> progress.Progress:
+        used = self._used
+        return progress.Progress(self._turns, used.input_tokens, used.output_tokens, used.cost_micros, self._remote_ref)
