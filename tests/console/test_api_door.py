@@ -107,6 +107,7 @@ def test_a_workspace_that_goes_takes_along_what_is_in_it(api: Api) -> None:
 
 
 def test_a_setting_is_shown_with_its_source_and_written_where_it_counts(api: Api) -> None:
+    """CFG-2."""
     before = api.get("/api/settings/dead_ticks")
 
     api.ask("PUT", "/api/settings/dead_ticks", json={"value": 4})

@@ -46,6 +46,7 @@ def test_a_run_now_at_the_cap_is_refused_with_an_estimate_and_leaves_nothing_beh
 
 
 def test_force_goes_past_the_cap_and_is_audited_with_who_and_which(api: Api) -> None:
+    """SLT-12, MAN-2."""
     workspace = api.workspace()
     schedule = api.schedule(workspace)
     api.fill(workspace)

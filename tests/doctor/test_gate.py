@@ -35,6 +35,7 @@ def key(ward: Ward, name: str) -> str:
 
 
 def test_both_stores_agree_while_firings_run_and_wait(ward: Ward) -> None:
+    """SLT-13."""
     run(ward)
     for _ in range(3):
         start(ward)

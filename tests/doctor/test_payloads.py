@@ -21,7 +21,7 @@ def test_a_payload_whose_attempt_runs_is_well(ward: Ward, start: Start) -> None:
 
 
 def test_a_payload_that_outlived_its_attempt_is_named_with_its_remedy(ward: Ward, start: Start) -> None:
-    """Invariant 9."""
+    """SLT-11."""
     token = ward.rows.running().token
     left = payload(ward, start, token + 7)
 

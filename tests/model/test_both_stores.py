@@ -67,7 +67,7 @@ class BothStores(RuleBasedStateMachine):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_gate_and_rows_do_what_the_model_does_whatever_happens_in_whatever_order(real: Real, part: int) -> None:
-    """In parts, each with a seed of its own, for several processes to share the examples."""
+    """SLT-1 to SLT-6: In parts, each with a seed of its own, for several processes to share the examples."""
     seed = int(os.environ.get("BOTH_SEED", "0")) or random.SystemRandom().getrandbits(64)
     print(f"BOTH_SEED={seed}, {EXAMPLES // PARTS} examples of at most {STEPS} steps")
     chosen = settings(

@@ -30,6 +30,7 @@ LEFT_OUT = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SOUND)
 def test_no_interleaving_breaks_a_promise_or_comes_to_a_dead_end(name: str) -> None:
+    """SLT-1, SLT-2, SLT-4 to SLT-6."""
     rules, faults = SOUND[name]
 
     graph = search(rules, faults + DEEPER)

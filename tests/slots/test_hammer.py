@@ -23,6 +23,7 @@ PROCESSES, SECONDS = 8, 4.0
 def test_every_promise_holds_while_eight_processes_hammer_the_same_rows(
     both: Both, database_url: str, redis_url: str
 ) -> None:
+    """SLT-1 to SLT-6."""
     scene(both.rows.sql, "there")
     first_seed = random.getrandbits(32)
     print(f"seeds from {first_seed}")

@@ -15,6 +15,7 @@ from tests.waiting import until
 
 @pytest.mark.parametrize("full", ["fleet", "workspace", "lane"])
 def test_a_claim_takes_a_slot_under_every_limit_or_none(rows: Rows, full: str) -> None:
+    """SLT-2."""
     keys = {"fleet": "fleet", "workspace": f"workspace:{rows.workspace}", "lane": "lane:x"}
     for name, key in keys.items():
         rows.cap(key, 1 if name == full else 2)
@@ -119,6 +120,7 @@ def test_a_schedule_without_overlap_runs_one_firing_at_a_time_but_what_people_as
 
 
 def test_a_settle_by_an_old_token_changes_nothing(rows: Rows) -> None:
+    """SLT-5."""
     firing = rows.firing(max_attempts=2)
     old = rows.claim(firing)
     rows.settle(old.token, "queued")
@@ -134,12 +136,14 @@ def test_a_settle_by_an_old_token_changes_nothing(rows: Rows) -> None:
 
 
 def test_a_settle_repeated_is_not_a_second_one(rows: Rows) -> None:
+    """SLT-4."""
     running = rows.running()
 
     assert [rows.settle(running.token), rows.settle(running.token)] == [True, False]
 
 
 def test_an_uncharged_requeue_gives_the_attempt_back(rows: Rows) -> None:
+    """SLT-6."""
     running = rows.running()
 
     rows.settle(running.token, "queued", outcome="interrupted", charged=False)

@@ -150,6 +150,7 @@ def is_refused(rows: Rows, write: str, known: dict[str, Any]) -> bool:
 
 
 def test_postgres_refuses_every_one_of_them(rows: Rows) -> None:
+    """SLT-2 to SLT-6, SLT-10."""
     known = facts(rows)
 
     accepted = [what for what, write in REFUSED.items() if not is_refused(rows, write, known)]

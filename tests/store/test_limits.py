@@ -158,6 +158,7 @@ def test_a_forced_firing_is_forced_under_all_its_limits_or_none(rows: Rows) -> N
 
 
 def test_cap_zero_stops_forced_firings_too(rows: Rows) -> None:
+    """SLT-9."""
     rows.cap("lane:x", 0)
 
     answer = rows.claim(rows.firing(lane="x", forced=True))

@@ -18,6 +18,7 @@ def found(key: str, environ: dict[str, str], table: dict[str, str]) -> tuple[obj
 
 
 def test_the_environment_goes_before_the_table_and_that_before_the_default() -> None:
+    """CFG-1."""
     variable, table = {"SLOTBEAT_MAX_CONCURRENT": "7"}, {"max_concurrent": "5"}
 
     assert found("max_concurrent", variable, table) == (7, "environment")
@@ -39,6 +40,7 @@ def test_a_bad_span_falls_back_too(bad: str) -> None:
 
 
 def test_a_bad_value_is_named_once_with_its_source_and_place(caplog: pytest.LogCaptureFixture) -> None:
+    """CFG-1."""
     bad = f"bad-{uuid4()}"
 
     with caplog.at_level(logging.WARNING):
