@@ -185,6 +185,21 @@ def test_what_waits_now_says_for_what(over: dict[str, Any], code: str, words: st
     assert words in why.words
 
 
+@pytest.mark.parametrize(
+    ("around", "code", "words"),
+    [
+        (Around([], {}, [Tripped("timeout@lane:m", before(9), None)]), "waits_for_class", "the class timeout@lane:m"),
+        (Around([], {}, [Tripped("timeout@lane:m", before(9), before(1))]), "waits_in_line", "in line"),
+        (Around([], {"fleet": 0}), "waits_for_drain", "its cap is 0"),
+    ],
+)
+def test_what_waits_for_others_says_so(around: Around, code: str, words: str) -> None:
+    why = why_firing(fired(status="queued", finished_at=None), [], [], around)
+
+    assert why.code == code
+    assert words in why.words
+
+
 def row(**over: Any) -> Row:
     values: dict[str, Any] = {
         "id": OWN,

@@ -81,7 +81,9 @@ def why_firing(it: Fired, tries: Sequence[Try], deeds: Sequence[Deed], around: A
     if it.finished_at is not None:
         steps.append(_ended(it, it.finished_at))
     steps.sort(key=lambda step: step.at)
-    return Why(_code(it, steps), _sentence(it, tries, steps), tuple(steps))
+    holder = _held_by(it, around)
+    code = holder[0] if it.status == "queued" else _code(it, steps)
+    return Why(code, _sentence(it, tries, steps, holder[1]), tuple(steps))
 
 
 def _came(it: Fired, deeds: Sequence[Deed]) -> Iterator[Step]:
@@ -172,14 +174,12 @@ def _ended(it: Fired, at: datetime) -> Step:
 
 
 def _code(it: Fired, steps: Sequence[Step]) -> str:
-    if it.status == "queued":
-        return _held_by(it)[0]
     if it.status == "completed":
         return "completed_late" if any(step.code.startswith(("waited", "put_off")) for step in steps) else "completed"
     return it.status
 
 
-def _held_by(it: Fired) -> tuple[str, str]:
+def _held_by(it: Fired, around: Around) -> tuple[str, str]:
     """Why a firing that waits does not start now."""
     if it.not_before is not None and it.not_before > it.now:
         return "waits_for_backoff", f"its next attempt is not before {clock(it.not_before)}"
@@ -188,15 +188,19 @@ def _held_by(it: Fired) -> tuple[str, str]:
         return "waits_for_pause", f"its schedule is paused by {it.paused_by}{note}"
     if it.workspace_status not in _FIT:
         return "waits_for_workspace", f"workspace {it.workspace} is {it.workspace_status}"
+    if open_class := next((each for each in around.tripped if each.healed_at is None), None):
+        return "waits_for_class", f"its place has failures of the class {open_class.key}: one firing at a time tries it"
+    if around.caps.get("fleet") == 0:
+        return "waits_for_drain", "the fleet is drained: its cap is 0"
     return "waits_in_line", "it is in line for a slot"
 
 
-def _sentence(it: Fired, tries: Sequence[Try], steps: Sequence[Step]) -> str:
+def _sentence(it: Fired, tries: Sequence[Try], steps: Sequence[Step], holder: str) -> str:
     waits = [step.words.partition(" (from ")[0] for step in steps if step.code.startswith(("waited", "put_off"))]
     before = f", after it {waits[0]}" if waits else ""
     name = f"{it.title} #{it.number}"
     if it.status == "queued":
-        return f"{name} waits: {_held_by(it)[1]}{before}."
+        return f"{name} waits: {holder}{before}."
     if it.status == "running":
         return f"{name} runs, in attempt {tries[-1].number if tries else 1}{before}."
     return f"{name} {_ended(it, it.now).words}{before}{_retried(tries)}."
