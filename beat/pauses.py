@@ -3,15 +3,14 @@
 from uuid import UUID
 
 from beat.due import set_aside
+from shared import resuming
 from shared.admission import Admission
-from shared.events import event
-from shared.rules.missed import SkipRange
-from shared.rules.planning import Standing, Timing, passed_by, replan
 from shared.rules.refused import RefusedValueError
-from shared.store import activity, due, schedule_edits, schedules
+from shared.store import schedules
 from shared.store.connection import Postgres
 from shared.store.schedules import Schedule
 
+_ACTOR = "slotbeat"
 _MOST = 500
 # Its bounds leave no occurrence, so there is nothing to resume to.
 _OVER = ("no_occurrence", "run_at_past")
@@ -38,24 +37,9 @@ def end_pauses(admission: Admission) -> int:
 
 def _resume(connection: Postgres, known: Schedule) -> list[UUID]:
     """What was held of it, to be offered again."""
-    timing, now = Timing.of(known), schedules.now(connection)
-    standing = Standing.of(known, schedule_edits.newest_decided(connection, known.id))
     try:
-        planned = replan(timing, timing, standing, now)
+        return resuming.resume(connection, known, _ACTOR)
     except RefusedValueError as error:
         if error.code not in _OVER:
             raise
-        _record(connection, known, passed_by(timing, standing, now), "schedule_ended")
-        schedule_edits.end(connection, known.id)
-    else:
-        _record(connection, known, planned.skipped, "schedule_resumed")
-        schedule_edits.resume(connection, known.id, planned.next_run_at)
-    return schedule_edits.queued(connection, known.id)
-
-
-def _record(connection: Postgres, known: Schedule, skipped: tuple[SkipRange, ...], what: str) -> None:
-    due.add_skips(connection, [due.NewSkip.of(known.id, it) for it in skipped])
-    body = {"schedule_id": str(known.id), "paused_reason": known.paused_reason, "paused_by": known.paused_by}
-    deed = activity.Deed(what, "slotbeat", body, workspace=known.workspace_id, schedule=known.id)
-    activity.add(connection, deed)
-    event(f"schedule.{what.removeprefix('schedule_')}", schedule=known.id, by="slotbeat")
+        return resuming.end(connection, known, _ACTOR)

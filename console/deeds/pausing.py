@@ -7,10 +7,10 @@ from uuid import UUID
 from console.deeds.gate import tell
 from console.deeds.schedules import archived, cancel_waiting, lock_fresh
 from console.problems import Problem, Wrong, invalid
+from shared import resuming
 from shared.admission import Admission
-from shared.rules.planning import Plan, Standing, Timing, replan
 from shared.rules.refused import RefusedValueError
-from shared.store import activity, due, schedule_edits, schedules
+from shared.store import activity, schedule_edits, schedules
 from shared.store.connection import Postgres
 from shared.store.schedules import Schedule
 
@@ -55,13 +55,7 @@ def resume(admission: Admission, schedule: UUID, actor: str) -> Schedule:
             raise archived(known)
         if known.status == "active":
             return known
-        planned = _plan(connection, known)
-        due.add_skips(connection, [due.NewSkip.of(schedule, it) for it in planned.skipped])
-        schedule_edits.resume(connection, schedule, planned.next_run_at)
-        body = {"schedule_id": str(schedule), "paused_reason": known.paused_reason, "paused_by": known.paused_by}
-        deed = activity.Deed("schedule_resumed", actor, body, workspace=known.workspace_id, schedule=schedule)
-        activity.add(connection, deed)
-        held = schedule_edits.queued(connection, schedule)
+        held = _resume(connection, known, actor)
         after = schedules.get(connection, schedule)
     if held:
         tell("resume", lambda: admission.offer_again(held))
@@ -69,10 +63,9 @@ def resume(admission: Admission, schedule: UUID, actor: str) -> Schedule:
     return after
 
 
-def _plan(connection: Postgres, known: Schedule) -> Plan:
-    timing, newest = Timing.of(known), schedule_edits.newest_decided(connection, known.id)
+def _resume(connection: Postgres, known: Schedule, actor: str) -> list[UUID]:
     try:
-        return replan(timing, timing, Standing.of(known, newest), schedules.now(connection))
+        return resuming.resume(connection, known, actor)
     except RefusedValueError as error:
         detail = f"It cannot be resumed before it is edited: {error.message}"
         raise Problem(409, "cannot_resume", detail) from error

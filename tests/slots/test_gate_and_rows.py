@@ -1,4 +1,4 @@
-"""Gate and rows together: what survives when the gate forgets in the middle of a claim."""
+"""Gate and rows together: what survives when the gate forgets in the middle of a claim (SLT-1, SLT-5)."""
 
 from typing import Any
 from uuid import uuid4
@@ -37,7 +37,6 @@ def test_five_at_once_under_a_cap_of_two_run_in_line_order(both: Both) -> None:
 def test_a_gate_that_forgets_at_any_step_of_a_claim_lets_no_more_run_than_the_cap(
     both: Both, flushed_before: str
 ) -> None:
-    """SLT-1."""
     both.admission.set_cap("fleet", 1, "me")
     first, second = both.offered(), both.offered()
     request, flush = uuid4(), both.admission.gate.redis.flushdb
@@ -77,7 +76,6 @@ def test_a_claim_of_before_a_rebuild_cannot_commit_after_it(both: Both) -> None:
 
 
 def test_slot_rows_say_no_where_a_gate_lets_too_many_in(both: Both) -> None:
-    """SLT-1."""
     both.admission.set_cap("fleet", 1, "me")
     first, second = both.offered(), both.offered()
     running_one = both.claim(first)
