@@ -55,7 +55,11 @@ class Real:
         """Two queued firings, a cap of 1, a whole gate that knows nothing of them, two workers with room."""
         self.rules = rules
         with self.sql.transaction():
-            self.sql.execute("truncate firings, attempts, slots, firing_events, activity_logs, alerts")
+            # No trigger lets them go; for so few rows it is quicker than to truncate.
+            self.sql.execute("set local session_replication_role = replica")
+            for table in ("firings", "attempts", "slots", "firing_events", "activity_logs", "alerts"):
+                self.sql.execute(f"delete from {table}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+            self.sql.execute("set local session_replication_role = origin")
             self.sql.execute("update limits set cap = 1, surplus = 0 where key = 'fleet'")
             self.sql.execute("insert into slots (limit_key, number) values ('fleet', 1)")
         for name in ("w0", "w1"):

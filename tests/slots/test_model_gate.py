@@ -21,7 +21,7 @@ from tests.slots.snapshot import Shot, Watched, expected, normal, split, taken, 
 from tests.slots.universe import FIRINGS, LEASE_MS, LIMITS, REQUESTS, SPANS_MS, START_LEASE_MS, WORKERS
 
 # Fewer while somebody waits; the machine gets its long nights by GATE_EXAMPLES=20000.
-MANY = "1500" if os.environ.get("CI") == "true" else "600"
+MANY = "1000" if os.environ.get("CI") == "true" else "400"
 EXAMPLES, STEPS, PARTS = int(os.environ.get("GATE_EXAMPLES", MANY)), 30, 3
 WHICH = st.integers(0, 255)
 FIRING = st.sampled_from(FIRINGS)
