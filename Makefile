@@ -11,7 +11,7 @@ LOCKING := --universal --python-version 3.11 --extra a2a --extra alerts --extra 
   --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test chaos chaos-controls bench check clean lock mutants
+.PHONY: help setup up down test test-browser chaos chaos-controls bench check clean lock mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ down: setup ## stops what `make up` started elsewhere
 
 test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for a part)
 	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-browser: setup ## the dashboard in a real browser (needs Chromium: apt-get install chromium)
+	@exec $(BIN)/python -m pytest -p no:xdist tests/browser $(ARGS)
 
 chaos: setup ## faults at random under load (CHAOS_SECONDS, default 600; CHAOS_SEED for the same plan again)
 	@exec $(BIN)/python -m tests.chaos

@@ -62,9 +62,9 @@ def form(workspace: str, **over: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(app: Any, host: str = "127.0.0.1") -> Iterator[str]:
+def serving(app: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The address at which a server in a thread of ours answers."""
-    with socket.create_server((host, 0)) as listener:
+    with socket.create_server((host, port)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api under test")
         thread.start()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.console.conftest import Api
+from tests.console.conftest import Api, api_at
 from tests.console.test_api_tokens import token
 from tests.console.test_pages_scene import Scene, scene_on
 from tests.console.test_sign_in import HTML, signed_in
@@ -84,6 +84,18 @@ def test_a_form_for_admins_is_refused_to_others(wide: Api) -> None:
         answer = wide.ask("POST", path, data={"csrf": csrf, "key": "fleet", "cap": "9", "name": "x"}, headers=HTML)
         assert answer.status_code == 403, path
     assert wide.rows("select cap from limits") == [(2,)]
+
+
+def test_two_servers_beside_each_other_are_one_to_a_browser(wide: Api, redis_url: str) -> None:
+    made = signed_in(wide, token(wide, "alice", "admin"))
+    [csrf] = set(re.findall('name="csrf" value="([0-9a-f]+)"', wide.ask("GET", "/", headers=HTML).text))
+    with api_at(wide.database_url, redis_url, "0.0.0.0") as other:
+        other.client.cookies.update(wide.client.cookies)
+        added = other.ask("POST", "/workspaces", data={"csrf": csrf, "name": "lab"}, headers=HTML)
+        assert (made.status_code, added.status_code) == (303, 303)
+        assert "lab" in wide.ask("GET", "/workspaces", headers=HTML).text
+        wide.ask("POST", "/sign-out", data={"csrf": csrf}, headers=HTML)
+        assert other.ask("GET", "/", headers=HTML).headers["location"].startswith("/sign-in")
 
 
 def forms_on(page: str) -> list[str]:

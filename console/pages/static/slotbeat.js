@@ -73,7 +73,8 @@ function sayGone(why) {
 }
 
 async function pageAt(address, more) {
-  const answer = await fetch(address, { signal: AbortSignal.timeout(GIVE_UP_MS), cache: "no-store", ...more });
+  const headers = { Accept: "text/html" };
+  const answer = await fetch(address, { signal: AbortSignal.timeout(GIVE_UP_MS), cache: "no-store", headers, ...more });
   return [answer, new DOMParser().parseFromString(await answer.text(), "text/html")];
 }
 

@@ -1,0 +1,67 @@
+"""Every page, light and dark: axe finds nothing serious, and a phone need not be scrolled sideways."""
+
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Stack
+from tests.waiting import until
+
+PAGES = (
+    *("/", "/schedules", "/schedules/new", "/schedules/{schedule}", "/schedules/{schedule}/edit", "/firings"),
+    *("/firings/{firing}", "/forecast", "/workspaces", "/workspaces/{workspace}", "/limits", "/outages"),
+    *("/activity", "/settings", "/sign-in", "/schedules/00000000-0000-0000-0000-000000000000"),
+)
+TALKS = 'import json; print(json.dumps({"type": "turn", "text": "hello"})); print("done")'
+
+
+@pytest.fixture(scope="session")
+def seeded(stack: Stack) -> dict[str, str]:
+    """Of everything that can be seen one: what ran, failed, waits, was skipped, collides, is paused."""
+    place = stack.workspace("seeded")
+    schedule = stack.schedule(place, "seen", sys.executable, "-c", TALKS, cron="0 3 * * *", max_turns=9, prompt="look")
+    firing = stack.ran(schedule)
+    stack.ran(stack.schedule(place, "fails", "false"))
+    neighbour = stack.schedule(place, "neighbour", cron="0 3 * * *")
+    stack.sql("update schedules set avg_turns_per_firing = 3000 where id = %s", neighbour)
+    stack.api.post(f"/api/schedules/{stack.schedule(place, 'paused')}/pause", json={"note": "why"})
+    stack.api.patch(f"/api/schedules/{schedule}", json={"prompt": "look around"}).raise_for_status()
+    stack.api.put("/api/limits/lane:opus", json={"cap": 0}).raise_for_status()
+    stack.api.put("/api/budgets/fleet", json={"turns": 100_000}).raise_for_status()
+    stack.sql(
+        """
+        insert into failure_classes (key, reason, place, tripped_at, schedules, next_probe_at, healed_at, healed_by)
+        values ('rate_limited@lane:a', 'rate_limited', 'lane:a', now(), 3, now() + interval '1 h', null, null),
+               ('rate_limited@lane:b', 'rate_limited', 'lane:b', now(), 3, now(), now(), 'hand')
+        """
+    )
+    until(lambda: stack.sql("select 1 from schedules where avg_turns_per_firing = 1 and id = %s", schedule))
+    return {"schedule": schedule, "firing": firing, "workspace": place}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_light_or_dark(stack: Stack, page: Page, seeded: dict[str, str], path: str) -> None:
+    # A colour that is still on its way to another one is none that somebody reads.
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(stack.url + path.format(**seeded))
+
+    light = Axe().run(page).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    # Of the same page in other colours, only its colours are new.
+    dark = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+
+    assert [f"{it['id']}: {[node['html'] for node in it['nodes']][:3]}" for it in [*light, *dark]] == []
+
+
+def test_no_page_is_wider_than_a_phone(stack: Stack, browser: Browser, seeded: dict[str, str]) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    page = context.new_page()
+    wide: list[str] = []
+    for path in PAGES:
+        page.goto(stack.url + path.format(**seeded))
+        if page.evaluate("document.documentElement.scrollWidth") > 390:
+            wide.append(path)
+    context.close()
+    assert wide == []
