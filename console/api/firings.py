@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Attempts, Body, Instant, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
 from console.api.paging import Listing, listing, moment_and_id_after
-from console.api.schedules import Started, started
-from console.api.state import Actor, HowQuery, Paging, Rows, Slots
+from console.api.started import AskedHow, Started, started
+from console.api.state import Actor, Paging, Rows, Slots
 from console.api.targets import Target
 from console.deeds import firings as deeds
 from console.problems import not_found
@@ -81,14 +81,11 @@ def list_firings(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()])
 
 
 @router.post("", openapi_extra=needs(one_workspace=True))
-def create_firing(
-    slots: Slots, actor: Actor, caller: Asking, form: AdHoc, how: HowQuery, response: Response
-) -> Started:
+def create_firing(slots: Slots, caller: Asking, form: AdHoc, asked: AskedHow, response: Response) -> Started:
     """Runs something once; as with a schedule: 429 where there is no room, 202 in line with `queue`."""
     need_place(caller, form.workspace_id)
-    asked = deeds.How(how.force, how.queue, actor)
     values = {**form.model_dump(), "target": form.target.model_dump(exclude_none=True)}
-    return started(deeds.ad_hoc(slots, values, asked), asked, response)
+    return started(slots.database, lambda: deeds.ad_hoc(slots, values, asked), asked, response)
 
 
 @router.get("/{firing_id}")
@@ -119,7 +116,6 @@ def cancel_firing(slots: Slots, actor: Actor, firing_id: UUID, response: Respons
 
 
 @router.post("/{firing_id}/rerun")
-def rerun_firing(slots: Slots, actor: Actor, firing_id: UUID, how: HowQuery, response: Response) -> Started:
+def rerun_firing(slots: Slots, firing_id: UUID, asked: AskedHow, response: Response) -> Started:
     """Makes a new firing of one that has ended, with what that one was given."""
-    asked = deeds.How(how.force, how.queue, actor)
-    return started(deeds.rerun(slots, firing_id, asked), asked, response)
+    return started(slots.database, lambda: deeds.rerun(slots, firing_id, asked), asked, response)

@@ -11,16 +11,20 @@ from console.api import crowding
 from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Name
 from console.api.paging import Listing, id_after, listing
+from console.api.repeats import Repeated, tell
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
-from console.api.state import Actor, HowQuery, Page, Paging, Rows, Slots
+from console.api.started import AskedHow, Started, started
+from console.api.state import Actor, Page, Paging, Rows, Slots
 from console.callers import calling
 from console.deeds import crowding as crowding_deeds
 from console.deeds import firings as firing_deeds
 from console.deeds import pausing
 from console.deeds import schedules as deeds
 from console.deeds.crowding import Calibration
-from console.problems import not_found
+from console.deeds.repeats import once
+from console.problems import Problem, not_found
 from shared.rules.collisions import Offset
+from shared.rules.cron_notes import Note
 from shared.store import schedule_edits
 from shared.store import schedules as store
 from shared.store.connection import Database
@@ -41,13 +45,6 @@ class Saved(BaseModel):
     calibration: Calibration | None
 
 
-class Started(BaseModel):
-    """The firing that was made."""
-
-    firing_id: UUID
-    forced: bool
-
-
 class Wanted(Paging):
     """Which schedules to list; without a status, all but archived ones."""
 
@@ -65,12 +62,23 @@ def list_schedules(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()
 
 
 @router.post("", status_code=201, openapi_extra=needs(one_workspace=True))
-def create_schedule(rows: Rows, actor: Actor, caller: Asking, form: ScheduleForm, response: Response) -> Saved:
+def create_schedule(rows: Rows, actor: Actor, form: ScheduleForm, repeat: Repeated, response: Response) -> Saved:
     """Makes a schedule; it is due at its first occurrence from now on."""
-    need_place(caller, form.workspace_id)
-    saved = deeds.create(rows, form.values(), actor)
-    response.headers["Location"] = f"/api/schedules/{saved.schedule.id}"
-    return _saved(rows, saved, response)
+    need_place(calling(), form.workspace_id)
+    notes: list[Note] = []
+
+    def create() -> UUID:
+        saved = deeds.create(rows, form.values(), actor, repeat)
+        notes.extend(saved.warnings)
+        return saved.schedule.id
+
+    made, again = once(rows, repeat, create)
+    tell(response, again=again)
+    response.headers["Location"] = f"/api/schedules/{made}"
+    found = store.get(rows.connection(), made)
+    if found is None:
+        raise Problem(410, "gone", f"This request made schedule {made}, which was deleted since. Draw a new key.")
+    return _saved(rows, deeds.Saved(found, tuple(notes)), response)
 
 
 @router.get("/{schedule_id}")
@@ -118,13 +126,15 @@ def list_revisions(rows: Rows, schedule_id: UUID, page: Page) -> Listing[Revisio
 
 @router.post("/{schedule_id}/execute")
 def execute_schedule(
-    slots: Slots, actor: Actor, schedule_id: UUID, how: HowQuery, response: Response, form: RunForm | None = None
+    slots: Slots,
+    schedule_id: UUID,
+    asked: AskedHow,
+    response: Response,
+    form: RunForm | None = None,
 ) -> Started:
     """Runs it now: 429 where there is no room, 202 in line with `queue`, past the caps with `force` (audited)."""
     changes = {} if form is None else form.model_dump(exclude_unset=True)
-    asked = firing_deeds.How(how.force, how.queue, actor)
-    made = firing_deeds.execute(slots, schedule_id, changes, asked)
-    return started(made, asked, response)
+    return started(slots.database, lambda: firing_deeds.execute(slots, schedule_id, changes, asked), asked, response)
 
 
 @router.post("/{schedule_id}/pause")
@@ -140,13 +150,6 @@ def pause_schedule(
 def resume_schedule(slots: Slots, actor: Actor, schedule_id: UUID, response: Response) -> Schedule:
     """Makes it active from now on."""
     return _tagged(pausing.resume(slots, schedule_id, actor), response)
-
-
-def started(made: UUID, how: firing_deeds.How, response: Response) -> Started:
-    """200, or 202 for one that may have to wait in line."""
-    response.status_code = 202 if how.queue else 200
-    response.headers["Location"] = f"/api/firings/{made}"
-    return Started(firing_id=made, forced=how.forced)
 
 
 def _tagged(found: Schedule, response: Response) -> Schedule:

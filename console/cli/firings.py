@@ -102,8 +102,7 @@ def cancel_firing(context: click.Context, firing_id: str) -> None:
 @click.pass_context
 def rerun_firing(context: click.Context, firing_id: str, force: bool, queue: bool) -> None:
     """Make a new firing of one that has ended."""
-    query = {"force": force or None, "queue": queue or None}
-    told = server(context).ask("POST", f"/api/firings/{_id(firing_id)}/rerun", query=query)
+    told = server(context).start(f"/api/firings/{_id(firing_id)}/rerun", force=force, queue=queue)
     click.echo(told["firing_id"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from console.cli.failures import Failure, of_answer
+from console.cli.once import ONCE
 
 
 class Remote:
@@ -21,7 +22,12 @@ class Remote:
     def send(self, request: httpx.Request) -> httpx.Response:
         """The answer, or a Failure where nobody answers."""
         try:
-            return self._client.send(request)
+            try:
+                return self._client.send(request)
+            except httpx.TransportError:
+                if ONCE not in request.headers:
+                    raise
+                return self._client.send(request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 

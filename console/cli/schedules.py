@@ -98,7 +98,7 @@ def edit_schedule(
     if not body:
         raise click.UsageError("Nothing to edit: give an option, or a command behind --.", context)
     path, tag = f"/api/schedules/{known['id']}", f'"{known["revision"]}"'
-    _saved(api.ask("PATCH", path, body, if_match=tag), as_json)
+    _saved(api.ask("PATCH", path, body, headers={"If-Match": tag}), as_json)
 
 
 @schedule.command("pause")
@@ -150,7 +150,7 @@ def run_schedule(context: click.Context, called: str, force: bool, queue: bool, 
     """Run a schedule now."""
     api = server(context)
     path = f"/api/schedules/{found.schedule(api, called)['id']}/execute"
-    told = api.ask("POST", path, query={"force": force or None, "queue": queue or None})
+    told = api.start(path, force=force, queue=queue)
     if not wait:
         show.as_json(told) if as_json else click.echo(told["firing_id"])
         return

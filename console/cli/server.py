@@ -7,11 +7,13 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import click
 import httpx
 
 from console.cli.failures import Failure, of_answer
+from console.cli.once import ONCE
 
 _MOST_ITEMS = 200
 _TIMEOUT_S = 30.0
@@ -36,11 +38,17 @@ class Server:
         self.headers = {**headers, "Slotbeat-Actor": _whoami()}
 
     def ask(
-        self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None, if_match: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The answer's JSON; None where it has none."""
         params = {name: value for name, value in (query or {}).items() if value is not None}
-        headers = {**self.headers, **({"If-Match": if_match} if if_match else {})}
+        headers = {**self.headers, **(headers or {})}
         # Not by httpx: what a terminal gave us may hold bytes that are no text, which only escapes can carry.
         content = b"" if body is None else json.dumps(body).encode()
         if body is not None:
@@ -51,6 +59,11 @@ class Server:
         if answer.status_code not in _SUCCESS:
             raise of_answer(answer.status_code, told)
         return told
+
+    def start(self, path: str, body: Any = None, *, force: bool, queue: bool) -> Any:
+        """Starts a firing, once: where the answer is lost on its way, asking again cannot start another."""
+        query = {"force": force or None, "queue": queue or None}
+        return self.ask("POST", path, body, query=query, headers={ONCE: str(uuid4())})
 
     def every(self, path: str, most: int = 10_000, **query: Any) -> list[Any]:
         """The items of a listing, part by part, at most so many."""

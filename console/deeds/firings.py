@@ -1,6 +1,6 @@
 """Firings are started by hand, repeated, and cancelled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -21,19 +21,31 @@ from shared.rules.reasons import Reason
 from shared.rules.scopes import Scope
 from shared.rules.states import TERMINAL, State, may_move
 from shared.settings import read
-from shared.store import activity, budgets, estimates, firing_detail, firings, schedules, settings, workspaces
+from shared.store import (
+    activity,
+    budgets,
+    estimates,
+    firing_detail,
+    firings,
+    idempotency,
+    schedules,
+    settings,
+    workspaces,
+)
 from shared.store.activity import Deed
 from shared.store.connection import Database, Postgres
+from shared.store.idempotency import Repeat
 from shared.store.schedules import Schedule
 
 
 @dataclass(frozen=True)
 class How:
-    """How a firing is asked for: past the caps, or to wait in line where there is no room; and by whom."""
+    """How a firing is asked for: past the caps, or to wait in line where there is no room; by whom; perhaps again."""
 
     forced: bool
     queue: bool
     actor: str
+    repeat: Repeat | None = None
 
 
 def execute(admission: Admission, schedule: UUID, changes: Mapping[str, Any], how: How) -> UUID:
@@ -156,7 +168,7 @@ def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str
         _need_force(admission.database, made, how)
     _need_budget(admission.database.connection(), made, how)
     try:
-        full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue)
+        full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue, also=_keeping(made.id, how))
     except AWAY as error:
         if firings.get(admission.database.connection(), made.id) is None:
             trouble("gate.unavailable", error)
@@ -167,6 +179,11 @@ def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str
     if full is not None:
         raise _no_room(admission.database, full)
     return made.id
+
+
+def _keeping(made: UUID, how: How) -> Callable[[Postgres], None] | None:
+    repeat = how.repeat
+    return None if repeat is None else lambda connection: idempotency.keep(connection, repeat, made)
 
 
 def _need_force(database: Database, made: firings.ByHand, how: How) -> None:

@@ -18,8 +18,9 @@ from shared.rules.cron_notes import Note, saturation
 from shared.rules.planning import Plan, Standing, Timing, check, plan, refuse_past_start, replan
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import clean_json
-from shared.store import activity, due, schedule_edits, schedules, workspaces
+from shared.store import activity, due, idempotency, schedule_edits, schedules, workspaces
 from shared.store.connection import Database, Postgres
+from shared.store.idempotency import Repeat
 from shared.store.schedules import WRITABLE, Schedule
 
 _TIMING = tuple(it for it in Timing.__slots__ if it != "id")
@@ -35,8 +36,8 @@ class Saved:
     warnings: tuple[Note, ...]
 
 
-def create(database: Database, values: Mapping[str, Any], actor: str) -> Saved:
-    """Makes a schedule, due at its first occurrence from now on."""
+def create(database: Database, values: Mapping[str, Any], actor: str, repeat: Repeat | None = None) -> Saved:
+    """Makes a schedule, due at its first occurrence from now on; its maker may ask for it again."""
     made = uuid7()
     try:
         with database.transaction() as connection:
@@ -45,6 +46,8 @@ def create(database: Database, values: Mapping[str, Any], actor: str) -> Saved:
             schedules.add(connection, made, _planned(values, planned), planned.next_run_at)
             body = {"schedule_id": str(made), "name": values["name"]}
             _log(connection, "schedule_created", actor, values["workspace_id"], made, body)
+            if repeat is not None:
+                idempotency.keep(connection, repeat, made)
             saved = _get(connection, made)
             return Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)))
     except UniqueViolation:

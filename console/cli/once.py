@@ -1,0 +1,3 @@
+"""How a request says that it may be sent again."""
+
+ONCE = "Idempotency-Key"
