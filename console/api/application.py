@@ -35,6 +35,7 @@ from console.api import (
 from console.api import settings as settings_api
 from console.api.allowed import allowed
 from console.api.answers import ProblemDetails
+from console.api.described import describe
 from console.api.door import Door
 from console.api.entry import Entry
 from console.api.state import Connections
@@ -57,6 +58,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         422: "A value that cannot be",
         429: "Too many wrong tokens, or no room",
         503: "Postgres or Redis is away",
+        "default": "Any other refusal",
     }.items()
 }
 
@@ -106,6 +108,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
         app.include_router(import_module("console.pages").router)
     entry = Entry(database, require_token=settings.require_token, admin_token=admin_token)
     app.add_middleware(Door, entry=entry)
+    describe(app)
     return app
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Attempts, Body, Instant, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
 from console.api.paging import Listing, listing, moment_and_id_after
-from console.api.started import AskedHow, Started, started
+from console.api.started import IN_LINE, AskedHow, Started, started
 from console.api.state import Actor, Paging, Rows, Slots
 from console.api.targets import Target
 from console.deeds import firings as deeds
@@ -80,7 +80,7 @@ def list_firings(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()])
     return listing(found, wanted.limit, lambda it: f"{it.queued_at.isoformat()}|{it.id}")
 
 
-@router.post("", openapi_extra=needs(one_workspace=True))
+@router.post("", responses=IN_LINE, openapi_extra=needs(one_workspace=True))
 def create_firing(slots: Slots, caller: Asking, form: AdHoc, asked: AskedHow, response: Response) -> Started:
     """Runs something once; as with a schedule: 429 where there is no room, 202 in line with `queue`."""
     need_place(caller, form.workspace_id)
@@ -107,7 +107,7 @@ def get_firing_detail(rows: Rows, firing_id: UUID) -> Detail:
     return Detail(firing=found, prompt=given.prompt, target=given.target, attempts=tried)
 
 
-@router.post("/{firing_id}/cancel")
+@router.post("/{firing_id}/cancel", responses={202: {"model": Cancelled, "description": "It runs and is being ended"}})
 def cancel_firing(slots: Slots, actor: Actor, firing_id: UUID, response: Response) -> Cancelled:
     """Ends one that waits (200), asks for the end of one that runs (202); 409 where nothing is left to end."""
     answer = deeds.cancel(slots, firing_id, actor)
@@ -115,7 +115,7 @@ def cancel_firing(slots: Slots, actor: Actor, firing_id: UUID, response: Respons
     return Cancelled(firing_id=firing_id, answer=answer)
 
 
-@router.post("/{firing_id}/rerun")
+@router.post("/{firing_id}/rerun", responses=IN_LINE)
 def rerun_firing(slots: Slots, firing_id: UUID, asked: AskedHow, response: Response) -> Started:
     """Makes a new firing of one that has ended, with what that one was given."""
     return started(slots.database, lambda: deeds.rerun(slots, firing_id, asked), asked, response)

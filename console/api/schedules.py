@@ -1,10 +1,9 @@
 """Schedules over HTTP: read, written with ETag and If-Match, run now, paused, resumed."""
 
-import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from console.api import crowding
@@ -13,8 +12,9 @@ from console.api.fields import Name
 from console.api.paging import Listing, id_after, listing
 from console.api.repeats import Repeated, tell
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
-from console.api.started import AskedHow, Started, started
+from console.api.started import IN_LINE, AskedHow, Started, started
 from console.api.state import Actor, Page, Paging, Rows, Slots
+from console.api.tags import IfMatch, quoted, wanted
 from console.callers import calling
 from console.deeds import crowding as crowding_deeds
 from console.deeds import firings as firing_deeds
@@ -32,8 +32,6 @@ from shared.store.schedule_edits import Revision
 from shared.store.schedules import Filter, Schedule
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"])
-
-IfMatch = Annotated[str | None, Header(description="The ETag of the revision that you read.", max_length=1000)]
 
 
 class Saved(BaseModel):
@@ -54,11 +52,11 @@ class Wanted(Paging):
 
 
 @router.get("", openapi_extra=needs(one_workspace=True))
-def list_schedules(rows: Rows, caller: Asking, wanted: Annotated[Wanted, Query()]) -> Listing[Schedule]:
+def list_schedules(rows: Rows, caller: Asking, asked: Annotated[Wanted, Query()]) -> Listing[Schedule]:
     """Schedules in the order they were made."""
-    which = Filter(only(caller, wanted.workspace), wanted.name, wanted.status, id_after(wanted.cursor))
-    found = store.page(rows.connection(), which, wanted.limit + 1)
-    return listing(found, wanted.limit, lambda it: str(it.id))
+    which = Filter(only(caller, asked.workspace), asked.name, asked.status, id_after(asked.cursor))
+    found = store.page(rows.connection(), which, asked.limit + 1)
+    return listing(found, asked.limit, lambda it: str(it.id))
 
 
 @router.post("", status_code=201, openapi_extra=needs(one_workspace=True))
@@ -124,7 +122,7 @@ def list_revisions(rows: Rows, schedule_id: UUID, page: Page) -> Listing[Revisio
     return Listing(items=found, next_cursor=None)
 
 
-@router.post("/{schedule_id}/execute")
+@router.post("/{schedule_id}/execute", responses=IN_LINE)
 def execute_schedule(
     slots: Slots,
     schedule_id: UUID,
@@ -153,7 +151,7 @@ def resume_schedule(slots: Slots, actor: Actor, schedule_id: UUID, response: Res
 
 
 def _tagged(found: Schedule, response: Response) -> Schedule:
-    response.headers["ETag"] = f'"{found.revision}"'
+    response.headers["ETag"] = quoted(found.revision)
     return found
 
 
@@ -170,6 +168,5 @@ def _saved(rows: Database, saved: deeds.Saved, response: Response) -> Saved:
 
 def _revisions(if_match: str | None) -> frozenset[int] | None:
     """The revisions an edit is for; None for any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    return frozenset(int(it) for it in re.findall(r'"([0-9]{1,18})"', if_match))
+    tags = wanted(if_match)
+    return None if tags is None else frozenset(int(it) for it in tags if it.isascii() and it.isdigit())

@@ -1,7 +1,7 @@
 """The answer of whatever starts a firing."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Response
@@ -15,19 +15,20 @@ from console.deeds.repeats import once
 from shared.store.connection import Database
 
 
-async def how_asked(actor: Actor, how: HowQuery, repeat: Repeated) -> How:
-    """How a firing is asked for."""
-    return How(how.force, how.queue, actor, repeat)
-
-
-AskedHow = Annotated[How, Depends(how_asked)]
-
-
 class Started(BaseModel):
     """The firing that was made."""
 
     firing_id: UUID
     forced: bool
+
+
+async def how_asked(actor: Actor, how: HowQuery, repeat: Repeated) -> How:
+    """How a firing is asked for."""
+    return How(how.force, how.queue, actor, repeat)
+
+
+IN_LINE: dict[int | str, dict[str, Any]] = {202: {"model": Started, "description": "It waits in line"}}
+AskedHow = Annotated[How, Depends(how_asked)]
 
 
 def started(database: Database, act: Callable[[], UUID], how: How, response: Response) -> Started:

@@ -1,5 +1,6 @@
 """Workspaces over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from console.api.allowed import Asking, needs, only
 from console.api.fields import Body, Cap, Flag, Instant, Name, Title, Url
 from console.api.paging import Listing, id_after, listing
 from console.api.state import Actor, Asked, Page, Rows, Slots
+from console.api.tags import IfMatch, quoted, wanted
 from console.api.targets import Argv
+from console.callers import calling
 from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from shared import health
@@ -108,30 +111,41 @@ def create_workspace(slots: Slots, actor: Actor, form: WorkspaceForm, response: 
     if edit.told:
         made = deeds.change(slots, made.id, deeds.Edit(told=edit.told), actor)
     response.headers["Location"] = f"/api/workspaces/{made.id}"
-    return made
+    return _tagged(made, response)
+
+
+def _tagged(found: Workspace, response: Response) -> Workspace:
+    response.headers["ETag"] = quoted(deeds.tag_of(found))
+    return found
 
 
 @router.get("/{workspace_id}")
-def get_workspace(rows: Rows, workspace_id: UUID) -> Workspace:
-    """One workspace."""
-    return deeds.get(rows, workspace_id)
+def get_workspace(rows: Rows, workspace_id: UUID, response: Response) -> Workspace:
+    """One workspace; its ETag changes with what people edit of it."""
+    return _tagged(deeds.get(rows, workspace_id), response)
 
 
 @router.put("/{workspace_id}", openapi_extra=needs(Scope.ADMIN))
-def replace_workspace(slots: Slots, actor: Actor, workspace_id: UUID, form: WorkspaceForm) -> Workspace:
+def replace_workspace(
+    slots: Slots, actor: Actor, workspace_id: UUID, form: WorkspaceForm, response: Response, if_match: IfMatch = None
+) -> Workspace:
     """Edits a workspace; what waits in it is held while it is not fit, and goes on when it is."""
-    return deeds.change(slots, workspace_id, form.edit(whole=True), actor)
+    edit = replace(form.edit(whole=True), if_match=wanted(if_match))
+    return _tagged(deeds.change(slots, workspace_id, edit, actor), response)
 
 
 @router.patch("/{workspace_id}")
-def edit_workspace(slots: Slots, actor: Actor, caller: Asking, workspace_id: UUID, form: WorkspaceChanges) -> Workspace:
+def edit_workspace(
+    slots: Slots, actor: Actor, workspace_id: UUID, form: WorkspaceChanges, response: Response, if_match: IfMatch = None
+) -> Workspace:
     """Changes the fields that are given. An agent says here what it does: active_tasks, current_task.
 
     Its status, and what an agent says, need the scope operate; all else needs admin.
     """
     if form.model_fields_set - _TOLD - {"status"}:
-        caller.need(Scope.ADMIN)
-    return deeds.change(slots, workspace_id, form.edit(whole=False), actor)
+        calling().need(Scope.ADMIN)
+    edit = replace(form.edit(whole=False), if_match=wanted(if_match))
+    return _tagged(deeds.change(slots, workspace_id, edit, actor), response)
 
 
 @router.delete("/{workspace_id}", status_code=204, openapi_extra=needs(Scope.ADMIN))
@@ -148,7 +162,11 @@ async def get_health(rows: Rows, workspace_id: UUID) -> health.Health:
     return await health.examine(known.status, known.health_url, within_s)
 
 
-@router.post("/{workspace_id}/restart", status_code=202)
+@router.post(
+    "/{workspace_id}/restart",
+    status_code=202,
+    responses={200: {"model": restarts.Progress, "description": "It has ended"}},
+)
 async def restart_workspace(
     slots: Slots, actor: Actor, workspace_id: UUID, how: Annotated[RestartAsked, Query()], response: Response
 ) -> restarts.Progress:

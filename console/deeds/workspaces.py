@@ -1,7 +1,9 @@
 """Workspaces are made, edited and removed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +37,7 @@ class Edit:
     cap: int | None = None
     sets_cap: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
+    if_match: frozenset[str] | None = None
 
 
 def create(admission: Admission, values: dict[str, Any], cap: int | None, actor: str) -> Workspace:
@@ -77,6 +80,8 @@ def _write(connection: Postgres, workspace: UUID, edit: Edit, actor: str) -> dic
     assert known is not None
     if known.status == "removed":
         raise removed(known)
+    if edit.if_match is not None and tag_of(known) not in edit.if_match:
+        raise Problem(412, "stale_revision", "It was edited since you read it. Read it again, then repeat your edit.")
     before = {it: getattr(known, it) for it in _COLUMNS}
     changed = {it: value for it, value in edit.values.items() if before[it] != value}
     if changed:
@@ -109,6 +114,12 @@ def remove(admission: Admission, workspace: UUID, actor: str) -> None:
     for firing, request in gone.aborting:
         tell("abort", lambda f=firing, r=request: admission.tell_abort(f, r, Reason.CANCELLED))
     _set_cap(admission, workspace, None, actor)
+
+
+def tag_of(known: Workspace) -> str:
+    """Tells one state of what people edit of a workspace from another; what an agent says of itself is no part."""
+    told = json.dumps([*(getattr(known, it) for it in _COLUMNS), known.cap])
+    return blake2b(told.encode(), digest_size=12).hexdigest()
 
 
 def _set_cap(admission: Admission, workspace: UUID, cap: int | None, actor: str) -> None:

@@ -172,3 +172,20 @@ def test_the_command_line_pauses_resumes_restarts_and_asks(api: Api, cli: Cli) -
     assert "nobody listens there" in cli("workspace", "health", "lab", exits=1).stdout
     assert "no restart hook" in cli("workspace", "restart", "lab", exits=4).stderr
     cli("workspace", "edit", "lab", "--restart-command", "unfinished 'quote", exits=2)
+
+
+def test_of_two_who_edit_a_workspace_the_second_is_told(api: Api) -> None:
+    lab = f"/api/workspaces/{api.workspace('lab')}"
+    read = api.ask("GET", lab).headers["ETag"]
+
+    assert api.ask("PATCH", lab, json={"active_tasks": 3}, headers={"If-Match": read}).status_code == 200
+    first = api.ask("PATCH", lab, json={"cap": 3}, headers={"If-Match": read})
+    second = api.ask("PUT", lab, json={"name": "mine"}, headers={"If-Match": read})
+
+    assert first.status_code == 200
+    assert (second.status_code, second.json()["error"]) == (412, "stale_revision")
+    assert api.get(lab)["name"] == "lab"
+    for tag in (first.headers["ETag"], "*", f'"other", {first.headers["ETag"]}'):
+        assert api.ask("PATCH", lab, json={"status": "online"}, headers={"If-Match": tag}).status_code == 200, tag
+    for tag in ("W/" + first.headers["ETag"], '""', "x"):
+        assert api.ask("PATCH", lab, json={"status": "online"}, headers={"If-Match": tag}).status_code == 412, tag

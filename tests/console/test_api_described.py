@@ -1,0 +1,81 @@
+"""The API keeps to its own description: it validates, and nothing that anybody could ask makes it fail."""
+
+import os
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.console.conftest import Api
+from tests.console.test_api_tokens import token
+
+# More of them by hand: SCHEMATHESIS_EXAMPLES=200.
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
+# Answers when it is ready, or when all that runs has ended: nothing for a test that has a moment.
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
+SLOW = {"/api/workspaces/{workspace_id}/restart"}
+
+
+def test_the_description_is_valid_openapi_3_1(api: Api) -> None:
+    described = api.get("/api/openapi.json")
+
+    assert described["openapi"].startswith("3.1")
+    assert [str(it) for it in OpenAPIV31SpecValidator(described).iter_errors()] == []
+
+
+def test_whatever_is_asked_is_answered_as_described_and_never_with_a_fault(api: Api) -> None:
+    described: Any = schemathesis.openapi.from_dict(api.get("/api/openapi.json"))
+    described.config.base_url = str(api.client.base_url).rstrip("/")
+    place = api.workspace()
+    known = {
+        "Authorization": f"Bearer {token(api, 'tester', 'admin')}",
+        "workspace_id": place,
+        "schedule_id": api.schedule(place)["id"],
+        "firing_id": api.fill(place)[0],
+    }
+    operations = [it.ok() for it in described.get_all_operations()]
+    wrong: list[str] = []
+    well: list[str] = []
+
+    for operation in sorted(operations, key=lambda it: it.method == "delete"):
+        if operation.path not in SLOW:
+            statuses = asked(operation, known, wrong)
+            well += [operation.label] if min(statuses, default=500) < 300 else []
+
+    assert wrong == []
+    # Where all is refused, nothing was tried.
+    assert len(well) > len(operations) * 0.6, sorted({it.label for it in operations} - set(well))
+
+
+def asked(operation: Any, known: dict[str, str], wrong: list[str]) -> list[int]:
+    """How the examples of one operation were answered; what went wrong goes into `wrong`."""
+    statuses: list[int] = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        # Ids at random are nobody's: most of what an address does would never be reached.
+        case.headers["Authorization"] = known["Authorization"]
+        case.path_parameters.update({name: it for name, it in known.items() if name in case.path_parameters})
+        try:
+            statuses.append(case.call_and_validate(checks=CHECKS).status_code)
+        except FailureGroup as failures:
+            wrong.append(f"{operation.label}: {[str(it) for it in failures.exceptions]}")
+
+    ask()
+    return statuses
