@@ -124,6 +124,8 @@ def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
         skips.append(due.NewSkip(schedule.id, held[0], held[-1], len(held), SkipReason.PAUSED, "the fleet was paused"))
+    skips += [due.NewSkip(schedule.id, it, it, 1, SkipReason.MANUAL) for it in fire if it == schedule.skip_next_at]
+    fire = tuple(it for it in fire if it != schedule.skip_next_at)
     refusal = _refusal(schedule, used_up)
     if refusal is None and fire:
         refusal = _overlap(schedule, decided)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path
 
 from console.api.allowed import Asking, needs
 from console.api.fields import Amount, Body
-from console.api.paging import Listing
-from console.api.state import Actor, Rows
+from console.api.paging import Listing, part
+from console.api.state import Actor, Page, Rows
 from console.deeds import budgets as deeds
 from shared.rules.scopes import Scope
 from shared.store import budgets, places
@@ -27,12 +27,12 @@ class BudgetForm(Body):
 
 
 @router.get("", openapi_extra=needs(one_workspace=True))
-def list_budgets(rows: Rows, caller: Asking) -> Listing[Budget]:
+def list_budgets(rows: Rows, caller: Asking, page: Page) -> Listing[Budget]:
     """Every budget with its use; those of schedules too, which are set with the schedule."""
     found = budgets.every(rows.connection())
     if caller.workspace is not None:
         found = [it for it in found if caller.sees(places.of_limit(rows.connection(), it.key))]
-    return Listing(items=found, next_cursor=None)
+    return part(found, page.limit, page.cursor, lambda it: it.key)
 
 
 @router.put("/{key:path}", openapi_extra=needs(Scope.ADMIN))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from console.api.paging import Listing
+from console.api.paging import Listing, part
 from console.api.state import Actor, Paging, Rows, Slots
 from console.deeds import failure_classes as deeds
 from console.problems import not_found
@@ -12,6 +12,8 @@ from shared.store import failure_classes as store
 from shared.store.failure_classes import FailureClass
 
 router = APIRouter(prefix="/api/failure-classes", tags=["failure classes"])
+
+_MOST = 100_000
 
 Key = Annotated[str, Path(description="reason@place, for example rate_limited@lane:claude", max_length=2500)]
 
@@ -25,8 +27,8 @@ class Wanted(Paging):
 @router.get("")
 def list_failure_classes(rows: Rows, wanted: Annotated[Wanted, Query()]) -> Listing[FailureClass]:
     """Tripped classes first, with what they hold and when recovery is tried next."""
-    found = store.listing(rows.connection(), tripped=wanted.tripped, most=wanted.limit)
-    return Listing(items=found, next_cursor=None)
+    found = store.listing(rows.connection(), tripped=wanted.tripped, most=_MOST)
+    return part(found, wanted.limit, wanted.cursor, lambda it: it.key)
 
 
 @router.post("/{key:path}/release")

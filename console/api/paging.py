@@ -30,6 +30,14 @@ def listing(found: Sequence[Item], limit: int, cursor_of: Callable[[Item], str])
     return Listing(items=items, next_cursor=sealed(cursor_of(items[-1])) if more else None)
 
 
+def part(found: Sequence[Item], limit: int, cursor: str | None, key_of: Callable[[Item], str]) -> Listing[Item]:
+    """The same of a listing that is there as a whole; one whose cursor's item is gone begins anew."""
+    after = opened(cursor)
+    keys = [key_of(it) for it in found]
+    start = keys.index(after) + 1 if after in keys else 0
+    return listing(found[start : start + limit + 1], limit, key_of)
+
+
 def sealed(text: str) -> str:
     """A cursor that says this."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -52,6 +60,16 @@ def id_after(cursor: str | None) -> UUID | None:
         return None if text is None else UUID(text)
     except ValueError as error:
         raise bad_cursor() from error
+
+
+def number_after(cursor: str | None) -> int | None:
+    """The number that a cursor says."""
+    text = opened(cursor)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise bad_cursor()
+    return int(text)
 
 
 def moment_and_id_after(cursor: str | None) -> tuple[datetime, UUID] | None:

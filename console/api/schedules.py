@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from console.api import crowding
 from console.api.allowed import Asking, need_place, needs, only
 from console.api.fields import Name
-from console.api.paging import Listing, id_after, listing
+from console.api.paging import Listing, id_after, listing, number_after
 from console.api.repeats import Repeated, tell
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
 from console.api.started import IN_LINE, AskedHow, Started, started
@@ -43,6 +43,16 @@ class Saved(BaseModel):
     calibration: Calibration | None
 
 
+DryRun = Annotated[bool, Query(description="Check it and answer what would be saved; save nothing.")]
+
+
+async def _terms(if_match: IfMatch = None, dry_run: DryRun = False) -> dict[str, Any]:
+    return {"if_match": _revisions(if_match), "dry_run": dry_run}
+
+
+Terms = Annotated[dict[str, Any], Depends(_terms)]
+
+
 class Wanted(Paging):
     """Which schedules to list; without a status, all but archived ones."""
 
@@ -60,9 +70,13 @@ def list_schedules(rows: Rows, caller: Asking, asked: Annotated[Wanted, Query()]
 
 
 @router.post("", status_code=201, openapi_extra=needs(one_workspace=True))
-def create_schedule(rows: Rows, actor: Actor, form: ScheduleForm, repeat: Repeated, response: Response) -> Saved:
+def create_schedule(
+    rows: Rows, actor: Actor, form: ScheduleForm, repeat: Repeated, response: Response, dry_run: DryRun = False
+) -> Saved:
     """Makes a schedule; it is due at its first occurrence from now on."""
     need_place(calling(), form.workspace_id)
+    if dry_run:
+        return _saved(rows, deeds.create(rows, form.values(), actor, dry_run=True), response)
     notes: list[Note] = []
 
     def create() -> UUID:
@@ -90,21 +104,21 @@ def get_schedule(rows: Rows, schedule_id: UUID, response: Response) -> Schedule:
 
 @router.put("/{schedule_id}")
 def replace_schedule(
-    rows: Rows, actor: Actor, schedule_id: UUID, form: ScheduleForm, response: Response, if_match: IfMatch = None
+    rows: Rows, actor: Actor, schedule_id: UUID, form: ScheduleForm, response: Response, terms: Terms
 ) -> Saved:
     """Edits all of a schedule. What waits or runs of it stays as it was made."""
     need_place(calling(), form.workspace_id)
-    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, **terms), response)
 
 
 @router.patch("/{schedule_id}")
 def edit_schedule(
-    rows: Rows, actor: Actor, schedule_id: UUID, form: SchedulePatch, response: Response, if_match: IfMatch = None
+    rows: Rows, actor: Actor, schedule_id: UUID, form: SchedulePatch, response: Response, terms: Terms
 ) -> Saved:
     """Edits the fields that are given."""
     if "workspace_id" in form.model_fields_set:
         need_place(calling(), form.workspace_id)
-    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, _revisions(if_match)), response)
+    return _saved(rows, deeds.edit(rows, schedule_id, form.values(), actor, **terms), response)
 
 
 @router.delete("/{schedule_id}", status_code=204)
@@ -118,8 +132,8 @@ def list_revisions(rows: Rows, schedule_id: UUID, page: Page) -> Listing[Revisio
     """What was edited, by whom, newest first."""
     if store.get(rows.connection(), schedule_id) is None:
         raise not_found("schedule", schedule_id)
-    found = schedule_edits.revisions(rows.connection(), schedule_id, page.limit)
-    return Listing(items=found, next_cursor=None)
+    found = schedule_edits.revisions(rows.connection(), schedule_id, page.limit + 1, number_after(page.cursor))
+    return listing(found, page.limit, lambda it: str(it.revision))
 
 
 @router.post("/{schedule_id}/execute", responses=IN_LINE)

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from console.api.allowed import Asking, needs
 from console.api.fields import Body, Cap
-from console.api.paging import Listing
-from console.api.state import Actor, Rows, Slots
+from console.api.paging import Listing, part
+from console.api.state import Actor, Page, Rows, Slots
 from console.callers import Caller
 from console.deeds import limits as deeds
 from shared.answers import Usage
@@ -80,9 +80,9 @@ def _seen(caller: Caller, known: list[Limit]) -> list[Limit]:
 
 
 @router.get("/limits", openapi_extra=needs(one_workspace=True))
-def list_limits(rows: Rows, caller: Asking) -> Listing[Limit]:
+def list_limits(rows: Rows, caller: Asking, page: Page) -> Listing[Limit]:
     """Every limit with what is held under it."""
-    return Listing(items=_seen(caller, limits.listing(rows.connection())), next_cursor=None)
+    return part(_seen(caller, limits.listing(rows.connection())), page.limit, page.cursor, lambda it: it.key)
 
 
 @router.put("/limits/{key:path}", openapi_extra=needs(Scope.ADMIN))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictInt
 
 from console.api.allowed import Asking, need_place, needs
 from console.api.fields import Body
-from console.api.paging import Listing
+from console.api.paging import Listing, part
 from console.api.state import Page, Rows, Talk
 from console.callers import Caller
 from console.deeds import streams as deeds
@@ -58,9 +58,9 @@ def _need_own(talk: Pressure, caller: Caller, stream_id: str) -> None:
 
 @router.get("", openapi_extra=_OWN)
 def list_streams(talk: Talk, caller: Asking, page: Page) -> Listing[Stream]:
-    """The active streams, those that end first first."""
+    """The active streams, by their name."""
     found = [it for it in deeds.listing(talk) if caller.workspace is None or caller.sees(it.workspace_id)]
-    return Listing(items=found[: page.limit], next_cursor=None)
+    return part(sorted(found, key=lambda it: it.id), page.limit, page.cursor, lambda it: it.id)
 
 
 @router.put("/{stream_id}", openapi_extra=_OWN)

@@ -34,7 +34,7 @@ def budget() -> None:
 @click.pass_context
 def list_budgets(context: click.Context, as_json: bool) -> None:
     """List budgets with what is used of them."""
-    rows = server(context).ask("GET", "/api/budgets")["items"]
+    rows = server(context).every("/api/budgets")
     show.listing(rows, _COLUMNS, "There are no budgets.", json_wanted=as_json)
 
 

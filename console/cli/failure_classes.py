@@ -38,8 +38,7 @@ def failure_class() -> None:
 @click.pass_context
 def list_classes(context: click.Context, tripped: bool, as_json: bool) -> None:
     """List classes, tripped ones first."""
-    query = {"tripped": "true" if tripped else "false", "limit": 200}
-    rows = server(context).ask("GET", "/api/failure-classes", query=query)["items"]
+    rows = server(context).every("/api/failure-classes", tripped="true" if tripped else "false")
     show.listing(
         rows, _COLUMNS, "No class of failures is tripped." if tripped else "None was ever tripped.", json_wanted=as_json
     )

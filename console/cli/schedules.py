@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from console.cli import found, show, timing
+from console.cli import found, show, timing, upkeep
 from console.cli.advice import advice
+from console.cli.applying import apply
 from console.cli.failures import FAILED, Failure
 from console.cli.following import follow
 from console.cli.schedule_options import field_options, fields_of
@@ -160,8 +161,8 @@ def run_schedule(context: click.Context, called: str, force: bool, queue: bool, 
         raise Failure(f"Firing {told['firing_id']} {ended['status']}: {why} {ended['error'] or ''}".strip(), FAILED)
 
 
-schedule.add_command(timing.preview)
-schedule.add_command(timing.backfill)
+for _command in (timing.preview, timing.backfill, upkeep.history, upkeep.skip_next, upkeep.copy, upkeep.export, apply):
+    schedule.add_command(_command)
 
 
 def _saved(told: dict[str, Any], as_json: bool) -> None:

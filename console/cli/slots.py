@@ -71,7 +71,7 @@ def limit() -> None:
 @click.pass_context
 def list_limits(context: click.Context, as_json: bool) -> None:
     """List limits."""
-    rows = server(context).ask("GET", "/api/limits")["items"]
+    rows = server(context).every("/api/limits")
     show.listing(rows, _LIMITS, "There are no limits.", json_wanted=as_json)
 
 

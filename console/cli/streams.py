@@ -23,7 +23,7 @@ def stream() -> None:
 @click.pass_context
 def list_streams(context: click.Context, as_json: bool) -> None:
     """List active streams."""
-    rows = server(context).ask("GET", "/api/interactive-streams", query={"limit": 200})["items"]
+    rows = server(context).every("/api/interactive-streams")
     show.listing(rows, _COLUMNS, "No stream is active.", json_wanted=as_json)
 
 

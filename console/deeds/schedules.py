@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from psycopg import Rollback
 from psycopg.errors import UniqueViolation
 from uuid_utils.compat import uuid7
 
@@ -36,8 +37,10 @@ class Saved:
     warnings: tuple[Note, ...]
 
 
-def create(database: Database, values: Mapping[str, Any], actor: str, repeat: Repeat | None = None) -> Saved:
-    """Makes a schedule, due at its first occurrence from now on; its maker may ask for it again."""
+def create(
+    database: Database, values: Mapping[str, Any], actor: str, repeat: Repeat | None = None, *, dry_run: bool = False
+) -> Saved:
+    """Makes a schedule, due at its first occurrence from now on; with `dry_run` answers what would be, and no more."""
     made = uuid7()
     try:
         with database.transaction() as connection:
@@ -49,13 +52,22 @@ def create(database: Database, values: Mapping[str, Any], actor: str, repeat: Re
             if repeat is not None:
                 idempotency.keep(connection, repeat, made)
             saved = _get(connection, made)
-            return Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)))
+            done = Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)))
+            if dry_run:
+                raise Rollback
     except UniqueViolation:
         raise _name_taken(database, values) from None
+    return done
 
 
 def edit(
-    database: Database, schedule: UUID, values: Mapping[str, Any], actor: str, if_match: frozenset[int] | None
+    database: Database,
+    schedule: UUID,
+    values: Mapping[str, Any],
+    actor: str,
+    if_match: frozenset[int] | None = None,
+    *,
+    dry_run: bool = False,
 ) -> Saved:
     """Changes the values given; the others stay. Where nothing changes, nothing is written."""
     try:
@@ -63,9 +75,12 @@ def edit(
             known = lock_fresh(connection, schedule, if_match)
             if known.status == "archived":
                 raise archived(known)
-            return _edit(connection, known, values, actor)
+            done = _edit(connection, known, values, actor)
+            if dry_run:
+                raise Rollback
     except UniqueViolation:
         raise _name_taken(database, {**vars(_get(database.connection(), schedule)), **values}) from None
+    return done
 
 
 def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], actor: str) -> Saved:

@@ -225,7 +225,7 @@ create table skips (
   last_at      moment not null,
   count        bigint not null check (count >= 1),
   reason       text not null check (reason in (
-                 'overlap', 'native', 'paused', 'missed', 'deadline', 'budget', 'quarantined', 'workspace')),
+                 'overlap', 'native', 'paused', 'missed', 'deadline', 'budget', 'quarantined', 'workspace', 'manual')),
   detail       text,
   at           moment not null default now(),
   check (first_at <= last_at)

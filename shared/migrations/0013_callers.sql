@@ -1,4 +1,4 @@
--- Who calls: API tokens by name, sign-ins of the dashboard, failed ones, and what a repeated request is answered.
+-- What people do by hand: API tokens by name, sign-ins of the dashboard, repeated requests, a skip asked for.
 
 create unique index api_tokens_one_name on api_tokens (name) where revoked_at is null;
 alter table api_tokens add check (scopes <@ array['read', 'operate', 'force', 'admin'] and cardinality(scopes) > 0);
@@ -34,4 +34,11 @@ insert into role_grants (role, rights, thing) values
   ('slotbeat_api', 'select, insert, delete', 'sign_ins'),
   ('slotbeat_api', 'select, insert, update, delete', 'failed_sign_ins');
 update role_grants set rights = 'select, insert, delete' where role = 'slotbeat_api' and thing = 'idempotency_keys';
+
+-- The one occurrence that a person took out; beat records it as a skip when its time has come.
+alter table schedules add column skip_next_at moment;
+insert into role_grants (role, rights, thing) values
+  ('slotbeat_beat', 'update (skip_next_at)', 'schedules'),
+  ('slotbeat_api', 'update (skip_next_at)', 'schedules'),
+  ('slotbeat_reader', 'select (skip_next_at)', 'schedules');
 select grant_roles();

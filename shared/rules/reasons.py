@@ -37,6 +37,7 @@ class SkipReason(StrEnum):
     BUDGET = "budget"
     QUARANTINED = "quarantined"
     WORKSPACE = "workspace"
+    MANUAL = "manual"
 
 
 _HEALING = frozenset(

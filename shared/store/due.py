@@ -15,6 +15,7 @@ from shared.store.connection import Postgres, connect
 LOCK_DUE = """
     select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
            s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
+           s.skip_next_at,
            s.daily_turn_budget, s.turns_today, s.turns_today_on,
            w.native_scheduler as native, w.status as workspace_status,
            (select count(*) from firings f
@@ -49,6 +50,7 @@ class DueSchedule:
     remaining_runs: int | None
     next_run_at: datetime
     deferred_until: datetime | None
+    skip_next_at: datetime | None
     daily_turn_budget: int | None
     turns_today: int
     turns_today_on: date | None
@@ -107,7 +109,8 @@ def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
     connection.execute(
         """
         update schedules s
-           set next_run_at = step.next_run_at, deferred_until = null, fired_count = s.fired_count + step.fired,
+           set next_run_at = step.next_run_at, deferred_until = null, skip_next_at = null,
+               fired_count = s.fired_count + step.fired,
                remaining_runs = s.remaining_runs - step.fired,
                status = case when step.next_run_at is null then 'archived' else s.status end
           from unnest(%(ids)s::uuid[], %(next)s::timestamptz[], %(fired)s::int[]) as step (id, next_run_at, fired)

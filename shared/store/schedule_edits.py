@@ -44,6 +44,7 @@ def write(connection: Postgres, edit: Edit) -> int:
           max_turns_set_at = case when max_turns is distinct from %(max_turns)s then now() else max_turns_set_at end,
           next_run_at = coalesce(%(next_run_at)s, next_run_at),
           deferred_until = case when %(next_run_at)s::timestamptz is null then deferred_until end,
+          skip_next_at = case when %(next_run_at)s::timestamptz is null then skip_next_at end,
           timing_since = coalesce(%(since)s, timing_since),
           revision = revision + 1, updated_at = now()
         where id = %(id)s
@@ -77,15 +78,16 @@ class Revision:
     at: datetime
 
 
-def revisions(connection: Postgres, schedule: UUID, most: int) -> list[Revision]:
-    """The edits of a schedule, newest first."""
+def revisions(connection: Postgres, schedule: UUID, most: int, before: int | None = None) -> list[Revision]:
+    """The edits of a schedule, newest first, those `before` a revision."""
     with connection.cursor(row_factory=class_row(Revision)) as cursor:
         return cursor.execute(
             """
             select revision, changes, actor, at from schedule_revisions
-             where schedule_id = %s order by revision desc limit %s
+             where schedule_id = %(schedule)s and (%(before)s::bigint is null or revision < %(before)s)
+             order by revision desc limit %(most)s
             """,
-            [schedule, most],
+            {"schedule": schedule, "before": before, "most": most},
         ).fetchall()
 
 
@@ -124,7 +126,8 @@ def resume(connection: Postgres, schedule: UUID, next_run_at: datetime) -> bool:
     told = connection.execute(
         """
         update schedules
-           set status = 'active', next_run_at = %(next)s, deferred_until = null, updated_at = now(),
+           set status = 'active', next_run_at = %(next)s, deferred_until = null, skip_next_at = null,
+               updated_at = now(),
                revision = revision + case when next_run_at > %(next)s then 1 else 0 end,
                paused_reason = null, paused_by = null, paused_until = null, pause_note = null,
                failure_streak = 0, turn_budget_breach_streak = 0, near_lease_streak = 0, held_streak = 0
@@ -144,6 +147,11 @@ def end(connection: Postgres, schedule: UUID) -> None:
         """,
         [schedule],
     )
+
+
+def skip_next(connection: Postgres, schedule: UUID, at: datetime | None) -> None:
+    """Writes which occurrence is to be skipped once; None for none."""
+    connection.execute("update schedules set skip_next_at = %s, updated_at = now() where id = %s", [at, schedule])
 
 
 def queued(connection: Postgres, schedule: UUID) -> list[UUID]:

@@ -83,6 +83,7 @@ class Schedule:
     paused_until: datetime | None
     pause_note: str | None
     next_run_at: datetime | None
+    skip_next_at: datetime | None
     deferred_until: datetime | None
     last_run_at: datetime | None
     run_count: int
@@ -117,7 +118,8 @@ _SELECT = """
            s.target, s.priority, s.lane, s.overlap, s.missed, s.start_deadline_s, s.jitter_s, s.start_at, s.end_at,
            s.remaining_runs, s.max_turns, s.max_turns_set_at, s.max_run_seconds, s.max_attempts, s.retry_backoff_s,
            s.daily_turn_budget, s.budget_turns, s.budget_tokens, s.budget_micros, s.success_check, s.alert_after_s,
-           s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note, s.next_run_at, s.deferred_until,
+           s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note, s.next_run_at, s.skip_next_at,
+           s.deferred_until,
            s.last_run_at, s.run_count, s.last_status, s.last_error, s.last_failure_reason, s.failure_streak,
            s.turn_budget_breach_streak, s.near_lease_streak, s.held_streak, s.suppression_count, s.last_turn_count,
            s.avg_turns_per_firing, s.avg_duration_ms, s.revision, s.created_at, s.updated_at

@@ -53,7 +53,7 @@ def test_the_reasons_are_the_models_closed_lists():
         " check_failed"
     )
     assert {reason.value for reason in SkipReason} == words(
-        "overlap native paused missed deadline budget quarantined workspace"
+        "overlap native paused missed deadline budget quarantined workspace manual"
     )
 
 

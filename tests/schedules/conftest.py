@@ -61,7 +61,7 @@ class World:
         return schedules.create(self.admission.database, ScheduleForm.model_validate(values).values(), "me").schedule
 
     def edit(self, schedule: UUID, **values: Any) -> Schedule:
-        return schedules.edit(self.admission.database, schedule, values, "me", None).schedule
+        return schedules.edit(self.admission.database, schedule, values, "me").schedule
 
     def pause(self, schedule: UUID, **wish: Any) -> None:
         pausing.pause(self.admission, schedule, pausing.Pause(**wish), "me")

@@ -23,6 +23,7 @@ _SKIPS = {
     "missed": "nobody was up when it came, or a later one took its place",
     "deadline": "it was later than its start deadline allows when somebody was up again",
     "budget": "its daily turn budget was used up",
+    "manual": "a person had asked to skip it",
     "quarantined": "it had been set aside: its next occurrence could not be computed",
     "workspace": "its workspace was removed",
 }

@@ -1,0 +1,58 @@
+"""A next occurrence that a person took out is a skip of its own reason, and the one after it runs."""
+
+from datetime import timedelta
+
+import pytest
+
+from console.deeds import skipping
+from console.problems import Problem
+from shared.rules.jitter import jitter
+from tests.schedules.conftest import World
+
+HOUR = timedelta(hours=1)
+
+
+def test_the_next_occurrence_is_skipped_once_and_counted_as_asked_for(world: World) -> None:
+    known = world.schedule("a", jitter_s=600)
+    assert known.next_run_at is not None
+    first = known.next_run_at - jitter(known.id, 600)
+    for _ in range(2):
+        after = skipping.skip_next(world.admission.database, known.id, "me")
+    assert after.skip_next_at == first
+
+    world.set(first + timedelta(minutes=11))
+    world.beat()
+    assert world.fired(known.id) == []
+    world.set(first + HOUR + timedelta(minutes=11))
+    world.beat()
+
+    assert world.skips(known.id) == [(first, first, 1, "manual")]
+    assert world.fired(known.id) == [first + HOUR]
+    assert world.one("select count(*) from activity_logs where type = 'next_skipped'") == 1
+
+
+def test_what_was_taken_back_or_edited_away_runs(world: World) -> None:
+    back, edited = world.schedule("back"), world.schedule("edited")
+    for it in (back, edited):
+        skipping.skip_next(world.admission.database, it.id, "me")
+
+    skipping.keep_next(world.admission.database, back.id, "me")
+    assert world.edit(edited.id, prompt="other").skip_next_at == edited.next_run_at
+    assert world.edit(edited.id, cron="0 * * * 0-6,7").skip_next_at in (None, edited.next_run_at)
+    assert world.edit(edited.id, cron="30 * * * *").skip_next_at is None
+    assert back.next_run_at is not None
+    world.set(back.next_run_at + HOUR - timedelta(minutes=10))
+    world.beat()
+
+    assert [len(world.fired(it.id)) for it in (back, edited)] == [1, 1]
+    assert world.skips(back.id) == []
+
+
+def test_what_is_paused_or_ended_has_no_next_occurrence_to_skip(world: World) -> None:
+    known = world.schedule("a")
+    world.pause(known.id)
+
+    with pytest.raises(Problem) as refused:
+        skipping.skip_next(world.admission.database, known.id, "me")
+
+    assert (refused.value.status, refused.value.error) == (409, "nothing_to_skip")
