@@ -111,18 +111,11 @@ class Admission:
 
     # By hand --------------------------------------------------------------------------------------
 
-    def run_now(
-        self,
-        firing: firings.ByHand,
-        deed: activity.Deed,
-        *,
-        queue: bool,
-        also: Callable[[Postgres], None] | None = None,
-    ) -> Full | None:
+    def run_now(self, firing: firings.ByHand, deed: activity.Deed, *, queue: bool) -> Full | None:
         """Starts a firing at once, or (with `queue`) puts it in line; Full leaves nothing behind.
 
         The reservation comes first, then row and audit in one transaction: a caller that dies between
-        leaves a reservation that nobody claims, which the reconciler withdraws. `also` is done in it.
+        leaves a reservation that nobody claims, which the reconciler withdraws.
         """
         connection = self.database.connection()
         line_no = firings.next_line_no(connection)
@@ -139,25 +132,21 @@ class Admission:
             case InTheWay(limit, draining):
                 if not queue:
                     return Full(limit, draining)
-                self._write(firing, line_no, deed, also)
+                self._write(connection, firing, line_no, deed)
                 self.offer_again([firing.id])
             case Reserved():
                 try:
-                    self._write(firing, line_no, deed, also)
+                    self._write(connection, firing, line_no, deed)
                 except BaseException:
                     self.withdraw([firing.id])
                     raise
                 self.hand_over([Reservation(firing.id, firing.title)])
         return None
 
-    def _write(
-        self, firing: firings.ByHand, line_no: int, deed: activity.Deed, also: Callable[[Postgres], None] | None
-    ) -> None:
-        with self.database.transaction() as connection:
+    def _write(self, connection: Postgres, firing: firings.ByHand, line_no: int, deed: activity.Deed) -> None:
+        with connection.transaction():
             firings.add_by_hand(connection, firing, line_no)
             activity.add(connection, deed)
-            if also is not None:
-                also(connection)
 
     def cancel(self, firing: UUID, reason: str, deed: activity.Deed) -> str:
         """Ends a firing that waits at once, or asks for the end of one that runs.

@@ -1,6 +1,6 @@
 """Firings are started by hand, repeated, and cancelled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
@@ -27,7 +27,6 @@ from shared.store import (
     estimates,
     firing_detail,
     firings,
-    idempotency,
     schedules,
     settings,
     workspaces,
@@ -166,9 +165,10 @@ def _with_default_turns(made: firings.ByHand, default: int | None) -> firings.By
 def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str, Any] | None = None) -> UUID:
     if how.forced:
         _need_force(admission.database, made, how)
+    made = replace(made, repeat=how.repeat)
     _need_budget(admission.database.connection(), made, how)
     try:
-        full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue, also=_keeping(made.id, how))
+        full = admission.run_now(made, _deed(made, how, more or {}), queue=how.queue)
     except AWAY as error:
         if firings.get(admission.database.connection(), made.id) is None:
             trouble("gate.unavailable", error)
@@ -179,11 +179,6 @@ def _run(admission: Admission, made: firings.ByHand, how: How, more: Mapping[str
     if full is not None:
         raise _no_room(admission.database, full)
     return made.id
-
-
-def _keeping(made: UUID, how: How) -> Callable[[Postgres], None] | None:
-    repeat = how.repeat
-    return None if repeat is None else lambda connection: idempotency.keep(connection, repeat, made)
 
 
 def _need_force(database: Database, made: firings.ByHand, how: How) -> None:

@@ -9,7 +9,9 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from shared.store import idempotency
 from shared.store.connection import Postgres
+from shared.store.idempotency import Repeat
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class ByHand:
     retry_backoff_s: int
     schedule_revision: int | None
     success_check: dict[str, Any] | None = None
+    repeat: Repeat | None = None
 
 
 def next_line_no(connection: Postgres) -> int:
@@ -108,7 +111,7 @@ def next_line_no(connection: Postgres) -> int:
 
 
 def add_by_hand(connection: Postgres, firing: ByHand, line_no: int) -> None:
-    """Writes a run-now, a rerun or an ad-hoc firing, due now."""
+    """Writes a run-now, a rerun or an ad-hoc firing, due now; in a transaction, where the request may come again."""
     connection.execute(
         """
         with counted as (
@@ -128,6 +131,8 @@ def add_by_hand(connection: Postgres, firing: ByHand, line_no: int) -> None:
             "line_no": line_no,
         },
     )
+    if firing.repeat is not None:
+        idempotency.keep(connection, firing.repeat, firing.id)
 
 
 def startable(connection: Postgres, after: int, most: int) -> list[InLine]:
