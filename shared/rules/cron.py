@@ -140,7 +140,8 @@ def _next(cron: Cron, zone: ZoneInfo, minute: int) -> int | None:
             return None
         if found < span.end + span.offset:
             return found - span.offset
-        minute = max(span.end, found - _FARTHEST_OFFSET)
+        # A clock put back at midnight repeats times of a day that is over: a pattern that runs in both must see it.
+        minute = span.end if cron.in_both_hours else max(span.end, found - _FARTHEST_OFFSET)
     return None
 
 

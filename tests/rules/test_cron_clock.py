@@ -1,5 +1,6 @@
 """When cron expressions run on real clocks, above all around the changes to and from summer time (SCH-6)."""
 
+import os
 import random
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -70,6 +71,15 @@ def test_a_day_on_which_clocks_change_runs_as_promised(text, name, day, expected
         assert told == expected
 
 
+def test_an_hour_repeated_at_the_end_of_a_day_is_not_leapt_over_for_the_next_day_that_is_named():
+    """In Santiago the last hour of that Saturday comes twice, and Sunday is not named."""
+    zone = ZoneInfo("America/Santiago")
+    first = datetime(2026, 4, 4, 23, 30, tzinfo=zone)
+
+    assert next_after(parse_cron("30 * * * 6"), zone, first) == first.astimezone(UTC) + timedelta(hours=1)
+    assert next_after(parse_cron("30 23 * * 6"), zone, first) == datetime(2026, 4, 11, 23, 30, tzinfo=zone)
+
+
 def _field(choose: random.Random, low: int, high: int) -> str:
     a, b = sorted(choose.sample(range(low, high + 1), 2))
     values = sorted(choose.sample(range(low, high + 1), choose.randint(1, 3)))
@@ -91,6 +101,10 @@ def _expression(choose: random.Random) -> str:
     )
 
 
+# In CI 2,004 expressions over six zones, in which cronsim is the second oracle.
+MANY = 334 if os.environ.get("CI") == "true" else 60
+
+
 @pytest.mark.parametrize("name", ZONES)
 def test_the_rules_agree_with_a_brute_force_clock_around_every_change(name):
     seed = 20261120
@@ -98,7 +112,7 @@ def test_the_rules_agree_with_a_brute_force_clock_around_every_change(name):
     zone = ZoneInfo(name)
     middles = changes(zone, 2026) or [datetime(2026, 3, 1, tzinfo=UTC)]
 
-    for number in range(60):
+    for number in range(MANY):
         text = _expression(choose)
         middle = choose.choice(middles) + timedelta(minutes=choose.randint(-600, 600))
         start, end = middle - timedelta(hours=30), middle + timedelta(hours=30)
