@@ -3,14 +3,16 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from console.deeds import raising
 from console.pages import codes, timeline, words
 from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
 from shared.rules.line_order import PRIORITY_STEP
+from shared.rules.raising import Raising
 from shared.settings import resolve
-from shared.store import cadence, failure_classes, fleet, overview, processes, settings
+from shared.store import cadence, failure_classes, fleet, gauges, overview, processes, settings
 from shared.store import timeline as timeline_rows
 from shared.store.connection import Database, Postgres
 from shared.store.failure_classes import FailureClass
@@ -60,6 +62,8 @@ class Board:
     upkeep: Upkeep
     paused: FleetPause | None
     outages: list[FailureClass]
+    raising: Raising
+    last_reaped: datetime | None
 
 
 def board(database: Database, view: View) -> Board:
@@ -75,6 +79,8 @@ def board(database: Database, view: View) -> Board:
         paused = fleet.current(connection)
         outages = failure_classes.listing(connection, tripped=True, most=_MOST_OUTAGES)
         kept = _upkeep(connection, totals.now)
+        verdict = raising.verdict(connection)
+        reaped = gauges.moment(connection).last_reaped
     alarms = [*_halted(paused), *([] if paused else _drained(limits)), *kept.alarms]
     return Board(
         now=totals.now,
@@ -89,6 +95,8 @@ def board(database: Database, view: View) -> Board:
         upkeep=replace(kept, alarms=[]),
         paused=paused,
         outages=outages,
+        raising=verdict,
+        last_reaped=None if reaped is None else datetime.fromtimestamp(reaped, UTC),
     )
 
 

@@ -49,6 +49,7 @@ def _environment() -> Environment:
         lasting=words.lasting,
         roughly=words.roughly,
         ms=words.milliseconds,
+        briefly=words.briefly,
         counted=words.counted,
         usd=words.usd,
         cron=words.cron,

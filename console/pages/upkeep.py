@@ -14,6 +14,14 @@ from shared.store.processes import Process
 _LATE_INTERVALS = 4
 _SILENT_S = 60.0
 _TASKS = {"reap": "Reaper", "reconcile": "Reconciler"}
+_NAMES = {
+    **_TASKS,
+    "retain": "Retention",
+    "send_alert": "Alerts",
+    "sweep_phantom_busy": "Phantom-busy",
+    "tally": "Budgets",
+    "wake_workspaces": "Wake-up",
+}
 _NOTHING = {"reap": "nobody reaped", "reconcile": "no drift"}
 
 
@@ -83,7 +91,7 @@ def _facts(it: Process) -> str:
 
 
 def _task(name: str, last: Pass | None, every_s: float | None, now: datetime) -> Task:
-    shown = _TASKS.get(name, name.replace("_", " "))
+    shown = _NAMES.get(name, name.replace("_", " "))
     if last is None:
         return Task(shown, None, "has not run yet", wrong=False, counts="–")
     counted = [f"{codes.verdict(key)} {value}" for key, value in sorted(last.counts.items()) if value]

@@ -51,6 +51,11 @@ def milliseconds(value: int | None) -> str:
     return "–" if value is None else lasting(value / 1000)
 
 
+def briefly(value: float) -> str:
+    """A duration in ms that may be short: '5 ms', '2 s'."""
+    return f"{value:.0f} ms" if value < 1000 else lasting(value / 1000)
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -194,6 +194,25 @@ def test_streams_are_said_as_what_they_do(scene: Scene):
     assert "1 stream: what is due is put off" in text_of(scene.get("/").text, "upkeep")
 
 
+def test_the_verdict_on_a_higher_cap_stands_with_what_was_measured(scene: Scene):
+    lab = scene.workspace()
+    assert "A higher cap? not known yet" in text_of(scene.get("/").text, "upkeep")
+    scene.sql.execute(
+        """
+        insert into schedule_firing_metrics (firing_id, workspace_id, fired_at, slot_claimed_at, completed_at,
+                                             slot_wait_ms, event_loop_lag_ms)
+        select gen_random_uuid(), %s, now(), now(), now(), 90000, 5 from generate_series(1, 200)
+        """,
+        [lab],
+    )
+    upkeep = text_of(scene.get("/").text, "upkeep")
+    assert "A higher cap? possible, and needed slot wait p95 1 min 30 s, bar 1 min" in upkeep
+    assert "keeper lag p99 5 ms, bar 50 ms" in upkeep
+    scene.sql.execute("insert into activity_logs (type, actor) values ('reaped', 'reaper')")
+    scene.sql.execute("insert into cadence (name, ran_at, outcome) values ('slotbeat.reap', now(), 'ok')")
+    assert "last reaped now" in text_of(scene.get("/").text, "upkeep")
+
+
 def test_the_activity_log_says_who_did_what_and_can_leave_out_what_processes_wrote(scene: Scene):
     schedule = scene.schedule(scene.workspace(), "digest")
     scene.press(f"/schedules/{schedule}/pause", note="too loud")

@@ -117,6 +117,9 @@ if (address.searchParams.has("said")) {
   history.replaceState(null, "", address);
 }
 
+// On a phone the pages' names are wider than the screen.
+document.querySelector(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 // A form with a preview: what the server makes of it, while it is typed.
 const form = document.querySelector("form[data-preview]");
 if (form) {
