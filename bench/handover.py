@@ -5,6 +5,7 @@ import multiprocessing
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -162,26 +163,28 @@ def _commit_ms(here: Stage, workspace: UUID) -> float:
 def _celery(here: Stage, folder: Path, number: int) -> Payload:
     told = payload(folder, f"celery{number}", LASTS_S)
     argv = [peers_python(), "-m", "celery", "-A", "retrying", "worker", "-c", "4", "-l", "warning"]
-    return _peer(here, folder, told, argv, "retrying")
+    return peer(here, told, argv, "retrying")
 
 
 def _dramatiq(here: Stage, folder: Path, number: int) -> Payload:
     told = payload(folder, f"dramatiq{number}", LASTS_S)
-    return _peer(here, folder, told, [peers_python(), "-m", "dramatiq", "limiting", "-p", "1", "-t", "4"], "limiting")
+    return peer(here, told, [peers_python(), "-m", "dramatiq", "limiting", "-p", "1", "-t", "4"], "limiting")
 
 
-def _peer(here: Stage, folder: Path, told: Payload, argv: list[str], module: str) -> Payload:
+def peer(here: Stage, told: Payload, argv: list[str], module: str, more: Mapping[str, str] | None = None) -> Payload:
+    """Starts a peer's worker, sends it the work by the peer's own program, waits for the last payload."""
     env = {
         "BENCH_ARGV": json.dumps(told.argv),
         "BENCH_REDIS": f"{here.where.redis_url.rpartition('/')[0]}/5",
         "BENCH_COUNT": str(COUNT),
         "PYTHONPATH": str(PEERS),
+        **(more or {}),
     }
-    log = folder / f"{told.notes.stem}.log"
+    log = told.notes.with_suffix(".log")
     with started(argv, log, env):
         time.sleep(3)  # it says to nobody when it is ready; what counts begins with the first payload
         subprocess.run([peers_python(), "-m", module], env=env, cwd=ROOT, check=True)
-        wait_until(lambda: len(told.spans()) == COUNT, 120, log)
+        wait_until(lambda: len(told.spans()) == int(env["BENCH_COUNT"]), 120, log)
     with Redis.from_url(env["BENCH_REDIS"]) as client:
         client.flushdb()
     return told

@@ -22,7 +22,7 @@ app.conf.enable_utc = True
 
 
 @app.task(name="work")
-def work() -> None:
+def work(number: int) -> None:
     """Never run: messages are counted."""
 
 

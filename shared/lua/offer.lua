@@ -5,12 +5,20 @@
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, batch, most = unpack(ARGV)
 
+-- What a queue shows is shown once a batch, however many came into it.
+local grown = {}
 for _, it in ipairs(cjson.decode(batch)) do
   local firing, workspace, lane, score, forced, title = unpack(it)
   if redis.call('EXISTS', key('firing:' .. firing)) == 0 then
-    redis.call('HSET', key('firing:' .. firing), 'workspace', workspace, 'lane', lane, 'score', score,
-      'forced', forced, 'title', title)
-    into_line(firing, workspace, lane, score)
+    redis.call('HSET', key('firing:' .. firing), 'state', 'waiting', 'workspace', workspace, 'lane', lane,
+      'score', score, 'forced', forced, 'title', title)
+    if forced == '1' then
+      redis.call('ZADD', key('forced'), score, firing)
+    else
+      redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
+      grown[workspace .. ':' .. lane] = {workspace, lane}
+    end
   end
 end
+for _, it in pairs(grown) do show_grown(it[1], it[2]) end
 return {'OK', fill(tonumber(most))}

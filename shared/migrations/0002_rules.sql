@@ -260,7 +260,8 @@ begin
   return new;
 end $$;
 create trigger schedule_moves_forward before update of next_run_at, revision on schedules
-  for each row execute function schedule_moves_forward();
+  for each row when (new.next_run_at < old.next_run_at or new.revision < old.revision)
+  execute function schedule_moves_forward();
 
 -- Beat sleeps until the next due moment; an edit or a new schedule wakes it. Beat's own writes do not
 -- raise the revision, so that beats do not wake each other.

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row
 from uuid_utils.compat import uuid7
 
 from shared.rules.missed import SkipRange
@@ -18,21 +19,22 @@ LOCK_DUE = """
            s.skip_next_at,
            s.daily_turn_budget, s.turns_today, s.turns_today_on,
            w.native_scheduler as native, w.status as workspace_status,
-           (select count(*) from firings f
-             where f.schedule_id = s.id and f.status = 'queued' and f.source <> 'backfill')::int as queued,
-           (select count(*) from firings f where f.schedule_id = s.id and f.status = 'running')::int as running,
+           u.queued, u.running,
            p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at,
            num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 as has_budget, now() as now
       from schedules s join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
+     cross join lateral (
+       select (count(*) filter (where f.status = 'queued' and f.source <> 'backfill'))::int as queued,
+              (count(*) filter (where f.status = 'running'))::int as running
+         from firings f where f.schedule_id = s.id and f.status in ('queued', 'running')) u
      where s.status = 'active' and s.next_run_at is not null and s.due_at <= now()
      order by s.due_at limit %(most)s
        for update of s skip locked
 """
 
 
-@dataclass(frozen=True)
-class DueSchedule:
-    """A due schedule, locked: what the decision needs."""
+class DueSchedule(NamedTuple):
+    """A due schedule, locked: what the decision needs, in the order of LOCK_DUE. There may be ten thousand."""
 
     id: UUID
     name: str
@@ -100,7 +102,7 @@ class NewSkip:
 
 def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
     """Locks due schedules that nobody else has locked, the longest due first."""
-    with connection.cursor(row_factory=class_row(DueSchedule)) as cursor:
+    with connection.cursor(row_factory=args_row(DueSchedule), binary=True) as cursor:
         return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
 
 
@@ -113,7 +115,7 @@ def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
                fired_count = s.fired_count + step.fired,
                remaining_runs = s.remaining_runs - step.fired,
                status = case when step.next_run_at is null then 'archived' else s.status end
-          from unnest(%(ids)s::uuid[], %(next)s::timestamptz[], %(fired)s::int[]) as step (id, next_run_at, fired)
+          from unnest(%(ids)b::uuid[], %(next)b::timestamptz[], %(fired)b::int[]) as step (id, next_run_at, fired)
          where s.id = step.id
         """,
         {

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from shared.store import idempotency
@@ -14,8 +14,7 @@ from shared.store.connection import Postgres
 from shared.store.idempotency import Repeat
 
 
-@dataclass(frozen=True)
-class InLine:
+class InLine(NamedTuple):
     """What the gate needs to know of a queued firing."""
 
     id: UUID
@@ -49,7 +48,7 @@ def add_due(
     Prompt, target and the rest are copied as they are now; the arguments are the defaults of the settings.
     Without a `source` it is that of the schedule's kind.
     """
-    with connection.cursor(row_factory=class_row(InLine)) as cursor:
+    with connection.cursor(row_factory=args_row(InLine), binary=True) as cursor:
         return cursor.execute(
             """
             insert into firings (id, schedule_id, workspace_id, source, nominal_at, number, title, prompt, target,
@@ -62,7 +61,7 @@ def add_due(
                    s.name, s.prompt, s.target, s.priority, s.lane, coalesce(s.max_turns, %(max_turns)s),
                    coalesce(s.max_run_seconds, %(max_run_seconds)s), s.max_attempts, s.retry_backoff_s,
                    s.success_check, s.revision
-              from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(nominals)s::timestamptz[])
+              from unnest(%(ids)b::uuid[], %(schedules)b::uuid[], %(nominals)b::timestamptz[])
                    as due (id, schedule_id, nominal_at)
               join schedules s on s.id = due.schedule_id
              order by due.nominal_at, s.priority

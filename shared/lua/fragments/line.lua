@@ -31,6 +31,14 @@ local function is_forced(firing)
   return redis.call('HGET', key('firing:' .. firing), 'forced') == '1'
 end
 
+-- Shows a queue that somebody came into; not while its workspace waits for the lane.
+local function show_grown(workspace, lane)
+  redis.call('SADD', key('queues'), workspace .. ':' .. lane)
+  if lane ~= '' and redis.call('ZSCORE', key('parked:' .. lane), workspace) then return end
+  show_head(workspace, lane)
+  make_ready(workspace)
+end
+
 local function into_line(firing, workspace, lane, score)
   redis.call('HSET', key('firing:' .. firing), 'state', 'waiting')
   if is_forced(firing) then
@@ -38,10 +46,7 @@ local function into_line(firing, workspace, lane, score)
     return
   end
   redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
-  redis.call('SADD', key('queues'), workspace .. ':' .. lane)
-  if lane ~= '' and redis.call('ZSCORE', key('parked:' .. lane), workspace) then return end
-  show_head(workspace, lane)
-  make_ready(workspace)
+  show_grown(workspace, lane)
 end
 
 local function out_of_line(firing, workspace, lane)
