@@ -129,6 +129,9 @@ class Watch:
             for file, _ in self._poll.poll(self._wait_ms()):
                 self._hear(file)
         if self._keeper is not None:
+            if os.getppid() != parent:
+                # Nobody else is left who could say so.
+                self._keeper.send({"orphaned": self._order["token"]})
             self._keeper.close()
         return {"ended": self._ended()}
 

@@ -15,7 +15,7 @@ from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
 from shared.settings import cap_asked_for
 from shared.store import attempts, processes, running
-from workers import shop, tree
+from workers import reaper, shop, tree
 from workers.station import Station
 from workers.wards import Ward, Wards
 
@@ -35,7 +35,7 @@ class Keeper(threading.Thread):
         super().__init__(name="slotbeat-keeper", daemon=True)
         self._station = station
         self._capacity = capacity
-        self._wards = Wards(station.worker.keeper, self._heed_word)
+        self._wards = Wards(station.worker.keeper, self._heed_word, self._mourn)
         self._stopping = threading.Event()
         self._closing = threading.Event()
         self._database_away = threading.Event()
@@ -115,6 +115,10 @@ class Keeper(threading.Thread):
             self._database_away.set()
         if word == b"renew now":
             self._renew_now = True
+
+    def _mourn(self, token: int) -> None:
+        """A pool child was killed: nobody else will end its attempt before the lease is over. Beside this loop."""
+        threading.Thread(target=reaper.reap_orphan, args=(self._station, token), daemon=True).start()
 
     def _note_database(self) -> None:
         """Whether it is Postgres that is away; then nothing is claimed until it is back."""

@@ -100,6 +100,21 @@ def reap_former_self(station: Station) -> int:
     return ended
 
 
+def reap_orphan(station: Station, token: int) -> bool:
+    """Ends at once the attempt of a pool child that died, as its guard has said, of whose payload nothing is left.
+
+    For a thread of its own. If it fails, the sweeps find the attempt when its lease is over.
+    """
+    try:
+        suspect = attempts.live(station.database.connection(), token)
+        return suspect is not None and station.settings.reaper_enabled and _reap_gone(station, suspect)
+    except Exception as error:  # noqa: BLE001 nobody is above to hear of it
+        trouble("reaper.row_failed", error, token=token)
+        return False
+    finally:
+        station.database.close()
+
+
 def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
     known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
     outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms)), suspect)
@@ -243,7 +258,7 @@ def outcome_of(found: Verdict, suspect: LiveAttempt) -> Outcome | None:
             why = suspect.exit_reason or reason or (None if code == 0 else Reason.EXIT_NONZERO)
             return Outcome(why, exit_code=code, result=suspect.exit_result, turns=suspect.turns, by="reaper")
         case Requeue(reason, charged):
-            error = "its worker gave no sign of life until its lease was over"
+            error = "its worker, or the process in it that ran this, was lost"
             return Outcome(reason if charged else INTERRUPTED, error, turns=suspect.turns, by="reaper")
         case Fail(reason):
             return Outcome(reason, _WHY.get(reason, ""), turns=suspect.turns, by="reaper")

@@ -31,9 +31,14 @@ class Ward:
 class Wards:
     """All guards on the line. One thread listens and speaks; any thread may wake it."""
 
-    def __init__(self, address: str, on_word: Callable[[bytes], None]) -> None:
-        """`on_word` hears what pool children say in one word instead of a guard's JSON."""
-        self._on_word = on_word
+    def __init__(
+        self, address: str, on_word: Callable[[bytes], None], on_orphan: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`on_word` hears what pool children say in one word instead of a guard's JSON.
+
+        `on_orphan` hears the token of a payload whose pool child died, once its guard has ended all of it.
+        """
+        self._on_word, self._on_orphan = on_word, on_orphan
         self._selector = selectors.DefaultSelector()
         self._by_file: dict[int, Ward] = {}
         self._ear, self._mouth = socket.socketpair()
@@ -142,6 +147,8 @@ class Wards:
         if "token" in message:
             ward.firing, ward.request = UUID(message["about"]["firing"]), UUID(message["about"]["request"])
             ward.token = int(message["token"])
+        if "orphaned" in message:
+            self._on_orphan(int(message["orphaned"]))
         ward.answered = max(ward.answered, int(message.get("pong", 0)))
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import django
@@ -44,8 +45,9 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     every, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.HOURS)
+    last = datetime.fromtimestamp(time.time() - 7200, UTC)
     PeriodicTask.objects.bulk_create(
-        [PeriodicTask(name=f"s{number}", task="work", interval=every) for number in range(COUNT)]
+        [PeriodicTask(name=f"s{number}", task="work", interval=every, last_run_at=last) for number in range(COUNT)]
     )
     beat = DatabaseScheduler(app=app)
     with Redis.from_url(os.environ["BENCH_REDIS"]) as client:

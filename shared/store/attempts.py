@@ -251,6 +251,12 @@ def suspects(
         ).fetchall()
 
 
+def live(connection: Postgres, token: int) -> LiveAttempt | None:
+    """The attempt of this token, unless it has ended."""
+    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
+        return cursor.execute(_LIVE + " and a.token = %(token)s", {"token": token}).fetchone()
+
+
 def of_host(connection: Postgres, node: str, boot_id: str) -> list[LiveAttempt]:
     """Live attempts of workers of this node name, on this boot of the kernel."""
     with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:

@@ -110,6 +110,23 @@ def test_a_killed_pool_child_loses_its_payload_and_the_worker_goes_on(fleet: Fle
     assert worker.running
 
 
+def test_a_killed_pool_childs_firing_is_tried_again_long_before_its_lease_is_over(fleet: Fleet, tmp_path: Path) -> None:
+    """Its guard ends the payload and says so; only the word of a guard whose parent is gone counts."""
+    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = "600"
+    pid_file = tmp_path / "pid"
+    fleet.schedule(fleet.workspace(), "lost", witness(pid_file), max_attempts=2, retry_backoff_s=0)
+    worker = fleet.worker("w1", concurrency=3)
+    fleet.beat()
+    payload = running_payload(fleet, pid_file)
+    [guard] = [it for it in worker.tree() if any(p.parent == it.pid and p.pid == payload for p in worker.tree())]
+
+    os.kill(guard.parent, signal.SIGKILL)
+
+    assert fleet.ended() == [("lost", "completed", None)]
+    assert outcomes(fleet) == [("requeued", "worker_lost"), ("completed", None)]
+    assert is_gone(payload)
+
+
 def test_a_full_fleet_refuses_a_run_now_and_leaves_nothing_behind(fleet: Fleet) -> None:
     """MAN-1, with real holders."""
     workspace = fleet.workspace()

@@ -64,3 +64,35 @@ def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> Non
     )
 
     assert "slots_free" in told
+
+
+def test_a_claim_finds_out_without_reading_every_schedule_that_none_has_a_budget(rows: Rows) -> None:
+    rows.sql.execute(MANY_SCHEDULES, [rows.workspace])
+    rows.sql.execute("analyze")
+
+    told = plan(
+        rows,
+        "select * from budgets_in_force x where x.key in ('fleet', 'workspace:' || %(id)s, 'schedule:' || %(id)s)",
+        {"id": str(rows.workspace)},
+    )
+
+    assert "schedules_with_budget" in told
+    assert "Seq Scan on schedules" not in told
+
+
+def test_a_settle_finds_its_rows_among_thousands_whatever_the_number_of_tokens(rows: Rows) -> None:
+    """Planned once for any tokens, as `lock_endings` asks for."""
+    rows.sql.execute(MANY_ENDED, [rows.workspace])
+    rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
+    rows.running()
+    rows.sql.execute("vacuum analyze firings")
+    rows.sql.execute("set plan_cache_mode = 'force_generic_plan'")
+    rows.sql.execute(
+        "prepare locking (bigint[]) as select from firings"
+        " where id in (select firing_id from attempts where token = any($1)) order by id for update"
+    )
+
+    told = plan(rows, "execute locking ('{1, 2, 3}')", {})
+
+    assert "Seq Scan on firings" not in told
+    assert "firings_pkey" in told
