@@ -133,7 +133,7 @@ def _peer(here: Stage, module: str, count: int, *, is_due: bool = True) -> float
         "BENCH_DUE": str(int(is_due)),
     }
     argv = [peers_python(), str(PEERS / f"{module}.py")]
-    told = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    told = subprocess.run(argv, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     if told.returncode:
         raise SystemExit(f"{module}: {told.stderr[-2000:]}")
     with Redis.from_url(env["BENCH_REDIS"]) as client:
