@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import psycopg
+from anyio import fail_after
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,8 @@ from console.problems import Problem
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # A caller that still sends cannot hear the answer: what is not much too large is read to its end, and forgotten.
 _MOST_PASSED_OVER = 8 * LARGEST_BODY
+_LARGEST_HEADERS, _MOST_HEADERS = 32 * 1024, 100
+_BODY_WITHIN_S = 30.0
 _OWN_SITES = {None, "same-origin", "none"}
 
 
@@ -55,6 +58,7 @@ class Door:
 
     async def _checked(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         _check_host(headers, any_name=self._entry.needs_token(scope))
+        _check_size(headers)
         changes = scope["method"] not in _SAFE
         if changes:
             _check_origin(headers)
@@ -62,6 +66,13 @@ class Door:
         scope.setdefault("state", {})["caller"] = caller
         call_as(caller)
         return await _checked(headers, receive) if changes and scope["path"].startswith("/api/") else receive
+
+
+def _check_size(headers: Headers) -> None:
+    size = sum(len(name) + len(value) for name, value in headers.raw)
+    if size > _LARGEST_HEADERS or len(headers.raw) > _MOST_HEADERS:
+        detail = f"The headers are too many or too large: {_MOST_HEADERS} of {_LARGEST_HEADERS} bytes in all, at most."
+        raise Problem(431, "headers_too_large", detail, headers={"Connection": "close"})
 
 
 def _check_host(headers: Headers, *, any_name: bool) -> None:
@@ -90,7 +101,12 @@ async def _checked(headers: Headers, receive: Receive) -> Receive:
     content_type = headers.get("content-type")
     if content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
         raise _not_json()
-    body = await _read(headers, receive)
+    try:
+        with fail_after(_BODY_WITHIN_S):
+            body = await _read(headers, receive)
+    except TimeoutError:
+        detail = f"The body did not come within {_BODY_WITHIN_S:g} s. Send it faster, or less of it."
+        raise Problem(408, "body_too_slow", detail, headers={"Connection": "close"}) from None
     if body:
         if content_type is None:
             raise _not_json()

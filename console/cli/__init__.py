@@ -12,7 +12,7 @@ _COMMANDS = {
     "demo": ("console.cli.local:demo", "Load the demo fleet."),
     "schedule": (
         "console.cli.schedules:schedule",
-        "List, show, add, edit, pause, resume, delete, run, preview, backfill schedules.",
+        "List, show, add, edit, pause, run, apply, export, copy, preview, backfill schedules.",
     ),
     "firing": ("console.cli.firings:firing", "List, show, follow, cancel and repeat firings."),
     "workspace": ("console.cli.workspaces:workspace", "List, add, edit and remove workspaces."),
@@ -31,6 +31,7 @@ _COMMANDS = {
     "token": ("console.cli.tokens:token", "Make, list and revoke API tokens."),
     "settings": ("console.cli.settings:settings", "Show settings with their source; set one."),
     "doctor": ("console.cli.doctor:doctor", "Check a live system; a remedy for each finding."),
+    "completion": ("console.cli.completion:completion", "Print what bash, zsh or fish needs to complete."),
     "migrate": ("console.cli.fronts:migrate", "Bring the database up to this version."),
     "worker": ("console.cli.fronts:worker", "Run a Celery worker (options as of `celery worker`)."),
     "beat": ("console.cli.fronts:beat", "Run a beat (options as of `celery beat`)."),

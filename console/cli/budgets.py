@@ -7,6 +7,7 @@ import click
 from console.cli import found, show
 from console.cli.server import server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 _MEASURES = ("turns", "tokens", "micros")
 
@@ -31,6 +32,7 @@ def budget() -> None:
 
 @budget.command("list")
 @json_option
+@watched
 @click.pass_context
 def list_budgets(context: click.Context, as_json: bool) -> None:
     """List budgets with what is used of them."""

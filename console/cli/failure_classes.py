@@ -8,6 +8,7 @@ import click
 from console.cli import show
 from console.cli.server import server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 
 def _next_probe(it: Any) -> str | None:
@@ -35,6 +36,7 @@ def failure_class() -> None:
 @failure_class.command("list")
 @click.option("--tripped", is_flag=True, help="Only those that hold firings now.")
 @json_option
+@watched
 @click.pass_context
 def list_classes(context: click.Context, tripped: bool, as_json: bool) -> None:
     """List classes, tripped ones first."""

@@ -6,6 +6,7 @@ from console.cli import found, show
 from console.cli.following import follow, tell
 from console.cli.server import server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 _COLUMNS: list[show.Column] = [
     ("id", lambda it: it["id"]),
@@ -39,6 +40,7 @@ def firing() -> None:
 @click.option("--status", type=click.Choice(_STATES))
 @click.option("--limit", "most", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @json_option
+@watched
 @click.pass_context
 def list_firings(
     context: click.Context, schedule: str | None, workspace: str | None, status: str | None, most: int, as_json: bool

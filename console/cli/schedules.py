@@ -12,6 +12,7 @@ from console.cli.following import follow
 from console.cli.schedule_options import field_options, fields_of
 from console.cli.server import server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 _COLUMNS: list[show.Column] = [
     ("name", lambda it: f"{it['workspace']}/{it['name']}"),
@@ -35,6 +36,7 @@ def schedule() -> None:
 @click.option("--workspace", "-w", help="Of this workspace only (id or name).")
 @click.option("--status", type=click.Choice(["active", "paused", "archived"]))
 @json_option
+@watched
 @click.pass_context
 def list_schedules(context: click.Context, workspace: str | None, status: str | None, as_json: bool) -> None:
     """List schedules; archived ones with --status archived."""

@@ -93,9 +93,10 @@ class Server:
 
 def server(context: click.Context) -> Server:
     """The server this command speaks to, closed when the command ends."""
-    found = _find(Path(context.obj["folder"]))
-    context.call_on_close(found.close)
-    return found
+    if "server" not in context.obj:
+        context.obj["server"] = _find(Path(context.obj["folder"]))
+        context.call_on_close(context.obj["server"].close)
+    return context.obj["server"]
 
 
 def _find(folder: Path) -> Server:

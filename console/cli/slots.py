@@ -7,6 +7,7 @@ import click
 from console.cli import found, show
 from console.cli.server import server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 _USE: list[show.Column] = [
     ("limit", lambda it: it["limit"]["key"]),
@@ -39,6 +40,7 @@ _LINE: list[show.Column] = [
 
 @click.command()
 @json_option
+@watched
 @click.pass_context
 def slots(context: click.Context, as_json: bool) -> None:
     """Show usage, caps, holders and the line."""
@@ -68,6 +70,7 @@ def limit() -> None:
 
 @limit.command("list")
 @json_option
+@watched
 @click.pass_context
 def list_limits(context: click.Context, as_json: bool) -> None:
     """List limits."""

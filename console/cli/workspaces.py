@@ -10,6 +10,7 @@ from console.cli import found, show
 from console.cli.failures import FAILED, Failure
 from console.cli.server import Server, server
 from console.cli.show import json_option
+from console.cli.watching import watched
 
 _CLEARABLE = ["cap", "health-url", "restart-command", "restart-url", "wake-url"]
 _LOOK_EVERY_S = 0.3
@@ -57,6 +58,7 @@ def _fields_of(given: dict[str, Any]) -> dict[str, Any]:
 
 @workspace.command("list")
 @json_option
+@watched
 @click.pass_context
 def list_workspaces(context: click.Context, as_json: bool) -> None:
     """List workspaces."""

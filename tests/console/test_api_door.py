@@ -2,6 +2,9 @@
 
 import socket
 
+import pytest
+
+from console.api import door
 from tests.console.conftest import Api
 
 
@@ -124,3 +127,32 @@ def test_a_setting_is_shown_with_its_source_and_written_where_it_counts(api: Api
     assert api.ask("PUT", "/api/settings/alert_urls", json={"value": "a\u0000"}).status_code == 422
     assert api.ask("PUT", "/api/settings/max_turns", json={"value": None}).json()["value"] is None
     assert api.ask("GET", "/api/settings/nothing").status_code == 404
+
+
+def test_headers_that_are_too_many_or_too_large_are_refused_and_the_server_stays(api: Api) -> None:
+    for headers in ({"X-A": "a" * 40_000}, {f"X-{at}": "a" for at in range(200)}):
+        told = api.ask("GET", "/api/settings", headers=headers)
+        assert (told.status_code, told.json()["error"]) == (431, "headers_too_large")
+    with socket.create_connection(("127.0.0.1", api.client.base_url.port or 0), 5) as line:
+        line.sendall(b"GET /api/settings HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 200_000)
+        assert line.recv(4096).split(b" ")[1] in (b"400", b"431")
+    assert api.ask("GET", "/api/settings").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_BODY_WITHIN_S", 0.2)
+    head = b"POST /api/workspaces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+    with socket.create_connection(("127.0.0.1", api.client.base_url.port or 0), 20) as line:
+        line.sendall(head + b"Content-Length: 9\r\n\r\n{")
+        told = line.recv(4096)
+
+    assert told.split(b" ")[1] == b"408"
+    assert api.rows("select count(*) from workspaces") == [(0,)]
+
+
+def test_what_a_caller_says_of_where_it_comes_from_changes_nothing(api: Api) -> None:
+    for name in ("X-Forwarded-Host", "X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        assert api.ask("GET", "/api/settings", headers={name: "evil.example"}).status_code == 200
+    told = api.ask("GET", "/api/settings", headers={"Host": "evil.example", "X-Forwarded-Host": "localhost"})
+    assert told.status_code == 421
