@@ -22,6 +22,8 @@ OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "SLOTBEAT_", "FLOWER_", "PG")
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
+    # Hundreds of processes are started: each would compile all of us again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     adopt_orphans()
 
 

@@ -49,7 +49,9 @@ class Fleet:
     def worker(self, name: str = "w1", *options: str, concurrency: int = 4) -> Started:
         node = f"{name}@test"
         argv = ["python", "-m", "celery", "-A", "workers", "worker", "-n", node, "-l", "info"]
-        made = self.begin(*argv, "-c", str(concurrency), *options, env=self.environment, cwd=ROOT)
+        # Without the second that a worker waits for others to say what they revoked.
+        quiet = ("--without-mingle", "--without-gossip")
+        made = self.begin(*argv, "-c", str(concurrency), *quiet, *options, env=self.environment, cwd=ROOT)
         self.started.append(made)
         return made
 
