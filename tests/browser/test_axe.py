@@ -28,8 +28,9 @@ def seeded(stack: Stack) -> dict[str, str]:
     stack.sql("update schedules set avg_turns_per_firing = 3000 where id = %s", neighbour)
     stack.api.post(f"/api/schedules/{stack.schedule(place, 'paused')}/pause", json={"note": "why"})
     stack.api.patch(f"/api/schedules/{schedule}", json={"prompt": "look around"}).raise_for_status()
-    stack.api.put("/api/limits/lane:opus", json={"cap": 0}).raise_for_status()
-    stack.api.put("/api/budgets/fleet", json={"turns": 100_000}).raise_for_status()
+    # Of this workspace and lane alone: what holds up the fleet would hold up the other tests.
+    stack.api.put("/api/limits/lane:seeded", json={"cap": 0}).raise_for_status()
+    stack.api.put(f"/api/budgets/workspace:{place}", json={"turns": 100_000}).raise_for_status()
     stack.sql(
         """
         insert into failure_classes (key, reason, place, tripped_at, schedules, next_probe_at, healed_at, healed_by)
