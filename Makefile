@@ -7,11 +7,11 @@ ARGS ?=
 JOBS ?= 3
 BIN := .venv/bin
 # What both lock files have in common; the one in deploy/ is of the image, without servers and tools.
-LOCKING := --universal --python-version 3.11 --extra a2a --extra alerts --extra telemetry --extra sentry \
-  --generate-hashes --no-emit-index-url --no-header --quiet
+HASHED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+LOCKING := $(HASHED) --extra a2a --extra alerts --extra telemetry --extra sentry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-browser chaos chaos-controls bench check clean lock mutants
+.PHONY: help setup up down test test-browser chaos chaos-controls bench check clean lock mutants audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,11 @@ check: setup ## format, lint, imports, types, sizes, dead code
 lock: ## requirements.lock again from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	$(UV) pip compile pyproject.toml $(LOCKING) --extra embedded --extra dev --output-file requirements.lock $(ARGS)
 	$(UV) pip compile pyproject.toml $(LOCKING) --constraints requirements.lock --output-file deploy/requirements.lock
+	printf 'cyclonedx-bom>=7\npip-audit>=2.10\n' | $(UV) pip compile - $(HASHED) --output-file .ci/audit.lock
+
+audit: ## known vulnerabilities of what is locked, and a list of it (sbom.json); fails where nobody can know
+	@sh .ci/audit "$(PYTHON)"
 
 clean: ## removes .venv and every cache; the data in .slotbeat stays
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv-audit sbom.json .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
