@@ -15,7 +15,7 @@ from beat.cadence import timetable
 from beat.due import Ticked, tick
 from beat.outwaited import end_outwaited
 from beat.pauses import end_pauses
-from shared import celery_app, settings
+from shared import celery_app, pulse, settings
 from shared.admission import Admission
 from shared.clock import monotonic
 from shared.events import event, trouble
@@ -53,6 +53,7 @@ class Scheduler(CeleryScheduler):
 
     def tick(self, *_: Any, **__: Any) -> float:
         """One pass; it has slept already when it returns, so that a notification can wake it."""
+        pulse.touch()
         try:
             self._read_settings()
             end_pauses(self.admission)

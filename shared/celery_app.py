@@ -1,13 +1,15 @@
 """The one factory of Celery apps: broker, queues, routes, JSON only."""
 
+import logging
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Exchange, Queue
 from kombu.exceptions import ChannelError, ConnectionLimitExceeded
 
+from shared import logs
 from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
 
 EXECUTE = "slotbeat.execute"
@@ -32,6 +34,11 @@ BROKER_OPTIONS = {
     "health_check_interval": 10,
     "retry_on_timeout": True,
 }
+
+
+@signals.after_setup_logger.connect(weak=False)
+def _shape_logs(logger: logging.Logger | None = None, **_: Any) -> None:
+    logs.shape(logger)
 
 
 def make_app(name: str, where: Addresses | None = None) -> Celery:

@@ -33,6 +33,13 @@ REDIS_URL=
 #CELERY_BROKER_URL=
 # The hash tag of all keys of the gate.
 #SLOTBEAT_NAMESPACE=slotbeat
+# A file that beats and workers touch while they live; `python -m shared.pulse` looks at its age.
+#SLOTBEAT_PULSE_FILE=/tmp/slotbeat-pulse
+# How events are logged: text, or json.
+#SLOTBEAT_LOG_FORMAT=text
+# Where traces of firings go (extra telemetry), and errors (extra sentry); without an address nothing is loaded.
+#OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+#SENTRY_DSN=
 # The server that the command line asks, and the token it shows there; default: the one of `make up`.
 #SLOTBEAT_URL=http://127.0.0.1:8000
 #SLOTBEAT_TOKEN=
@@ -132,7 +139,13 @@ def test_the_example_environment_is_that_of_the_code() -> None:
 def test_the_defaults_of_the_example_are_read_back_as_the_defaults_of_the_code() -> None:
     given = dict(re.findall(r"^#(SLOTBEAT_\w+)=(.*)$", EXAMPLE.read_text("utf-8"), re.MULTILINE))
 
-    for name in ("SLOTBEAT_URL", "SLOTBEAT_TOKEN", "SLOTBEAT_ADMIN_TOKEN"):
+    for name in (
+        "SLOTBEAT_PULSE_FILE",
+        "SLOTBEAT_LOG_FORMAT",
+        "SLOTBEAT_URL",
+        "SLOTBEAT_TOKEN",
+        "SLOTBEAT_ADMIN_TOKEN",
+    ):
         given.pop(name)
     assert given.pop("SLOTBEAT_NAMESPACE") == settings.addresses({"DATABASE_URL": "x", "REDIS_URL": "x"}).namespace
     assert {it.source for it in settings.resolve(given, {})} == {"environment"}

@@ -6,7 +6,7 @@ from billiard import pool
 from celery import signals
 
 from shared.celery_app import make_app
-from workers import aside, bootsteps, sieve, station
+from workers import aside, bootsteps, sieve, station, traces
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
 
@@ -42,4 +42,5 @@ def _on_child(**_: Any) -> None:
 @signals.worker_process_shutdown.connect(weak=False)
 def _on_child_end(**_: Any) -> None:
     aside.end()
+    traces.close()
     station.close()

@@ -11,13 +11,13 @@ import psycopg
 from redis.exceptions import RedisError
 
 from shared.answers import Reservation
-from shared.clock import boottime, monotonic
+from shared.clock import boottime, monotonic, now
 from shared.events import event, trouble
 from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
-from workers import monitors, remote, shop, spending
+from workers import monitors, remote, shop, spending, traces
 from workers.check import Case, checked
 from workers.outcome import Outcome
 from workers.owed import Owed
@@ -64,12 +64,13 @@ def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
 
 def see_through(station: Station, claimed: Claimed, owed: Owed) -> Settled:
     """One attempt from its payload's start to its rows' end."""
-    attempt = claimed.attempt
+    attempt, began = claimed.attempt, now()
     outcome = run(station, claimed, owed.pay)
     owed.pay_if_long()  # payloads so short that there was no moment for it
     record_exit(station, attempt, outcome)
     outcome = check(station, attempt, outcome)
     settled = settle_surely(station, attempt, outcome)
+    owed.add(partial(traces.tell, attempt, began, now(), settled))
     if outcome.remote_ref is not None and outcome.reason == Reason.WORKER_LOST:
         owed.add(lambda: remote.ask_for(station, [attempt.token]))  # its guard ended it in a hurry
     owed.add(lambda: spending.tell(station.database, attempt))
@@ -123,11 +124,16 @@ def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID
         asked_at = boottime()
         answer = _claim_in_postgres(station, firing, request, celery_id)
         if isinstance(answer, attempts.Attempt):
-            event("slot.claimed", firing=firing, token=answer.token, attempt=answer.number, title=answer.title)
+            _say_claimed(answer)
             return Claimed(answer, asked_at, celery_id)
         if not _stand_back(station, firing, request, answer):
             return None
     return None
+
+
+def _say_claimed(it: attempts.Attempt) -> None:
+    ids: dict[str, Any] = {"firing": it.firing_id, "schedule": it.schedule_id, "token": it.token, "attempt": it.number}
+    event("slot.claimed", **ids, title=it.title)
 
 
 def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:

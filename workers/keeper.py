@@ -10,6 +10,7 @@ import psycopg
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared import pulse
 from shared.clock import boottime, monotonic
 from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
@@ -91,6 +92,7 @@ class Keeper(threading.Thread):
             self._leave()
 
     def _one_round(self) -> float:
+        pulse.touch()
         try:
             self._renew()
         except (psycopg.Error, RedisError, OperationalError, OSError) as error:

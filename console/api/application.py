@@ -41,7 +41,7 @@ from console.api.door import Door
 from console.api.entry import Entry
 from console.api.state import Connections
 from console.deeds.api_tokens import VARIABLE
-from shared import celery_app
+from shared import celery_app, logs
 from shared import settings as knobs
 from shared.admission import Admission
 from shared.pressure import Pressure
@@ -136,5 +136,6 @@ def _operation_id(route: APIRoute) -> str:
 def from_environment() -> FastAPI:
     """The application that the environment's addresses and settings ask for; it logs to standard error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.shape(logging.getLogger())
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return make_app(knobs.addresses(), knobs.read(), os.environ.get(VARIABLE))
