@@ -112,7 +112,7 @@ def test_where_nobody_asks_nothing_is_loaded() -> None:
         "import sys, workers.tasks\n"
         "from shared.events import trouble\n"
         "trouble('x.y', ValueError())\n"
-        "print([it for it in ('sentry_sdk', 'opentelemetry.sdk', 'apprise') if it in sys.modules])"
+        "print([it for it in ('sentry_sdk', 'opentelemetry.exporter', 'apprise') if it in sys.modules])"
     )
 
     told = subprocess.run(
