@@ -20,6 +20,7 @@ from shared.admission import Admission
 from shared.clock import monotonic
 from shared.events import event, trouble
 from shared.pressure import Pressure
+from shared.redis_modes import cluster_refused
 from shared.store import cadence, due, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres, connect
@@ -41,6 +42,8 @@ class Scheduler(CeleryScheduler):
     def setup_schedule(self) -> None:
         """Celery's hook before the first tick. Connections are made there, so that beat starts without them."""
         self.where = settings.addresses()
+        if (why := cluster_refused(self.where)) is not None:
+            raise SystemExit(why)
         self.database = Database(self.where.database_url, application="slotbeat beat")
         self.settings = settings.read()
         self.admission = Admission(self.database, self.where, self.settings, self.app)

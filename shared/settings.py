@@ -248,6 +248,13 @@ class NoAddress(RuntimeError):
     """A server's address is missing; the message names the variable."""
 
 
+def _checking_certificates(broker_url: str) -> str:
+    """A `rediss://` broker that does not say how, checks certificates: kombu would take it for one without TLS."""
+    if not broker_url.startswith("rediss://") or "ssl_cert_reqs=" in broker_url:
+        return broker_url
+    return f"{broker_url}{'&' if '?' in broker_url else '?'}ssl_cert_reqs=required"
+
+
 def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
     """DATABASE_URL, REDIS_URL, CELERY_BROKER_URL (default: REDIS_URL) and SLOTBEAT_NAMESPACE."""
     environ = os.environ if environ is None else environ
@@ -258,6 +265,6 @@ def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
     return Addresses(
         environ["DATABASE_URL"],
         redis_url,
-        environ.get("CELERY_BROKER_URL") or redis_url,
+        _checking_certificates(environ.get("CELERY_BROKER_URL") or redis_url),
         environ.get("SLOTBEAT_NAMESPACE") or DEFAULT_NAMESPACE,
     )

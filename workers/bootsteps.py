@@ -6,6 +6,8 @@ from celery import Celery, bootsteps, signals
 
 from shared.celery_app import FIRINGS, MAINTENANCE
 from shared.events import event
+from shared.redis_modes import cluster_refused
+from shared.settings import addresses
 from workers import room, station
 from workers.beat_watch import BeatWatch
 from workers.keeper import Keeper
@@ -36,6 +38,8 @@ class Keeping(bootsteps.StartStopStep):
         """Celery's hook: the pool has been forked, no message has been fetched."""
         worker = parent
         queues = set(worker.app.amqp.queues.consume_from)
+        if (why := cluster_refused(addresses())) is not None:
+            raise SystemExit(why)
         own = station.station(worker.app)
         ended = end_strays(str(own.installation))
         reaped = reap_former_self(own)

@@ -74,6 +74,10 @@ def _redis_now(patient: Patient) -> datetime:
 def redis(patient: Patient) -> Iterator[Finding]:
     """Reachable, and new enough."""
     told: Any = patient.redis.info("server")
+    if told.get("redis_mode") == "cluster":
+        remedy = "export REDIS_URL=redis://:password@host:6379/0  # of a server without cluster mode"
+        yield fail("redis", "it is a node of a Cluster, for which Celery has no transport", remedy)
+        return
     name = "Valkey" if "valkey_version" in told else "Redis"
     yield judge_redis(name, str(told.get("valkey_version") or told["redis_version"]))
 
