@@ -1,5 +1,7 @@
 """What a Redis may not be for us: a node of a Cluster, which neither Celery's broker nor our gate can speak to."""
 
+from typing import Any
+
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -24,9 +26,10 @@ def is_cluster(url: str) -> bool:
     """Whether that server runs in cluster mode; False where it does not answer."""
     client = Redis.from_url(url, socket_timeout=3, socket_connect_timeout=2)
     try:
-        told = client.info("server")
+        told: Any = client.info("server")
     except (RedisError, OSError):
         return False
     finally:
         client.close()
-    return told.get("redis_mode") == "cluster"  # pyright: ignore[reportAttributeAccessIssue]
+    # Valkey calls it so; Redis, and Valkey where it is to look like Redis, the other way.
+    return "cluster" in (told.get("server_mode"), told.get("redis_mode"))

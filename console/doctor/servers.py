@@ -74,7 +74,7 @@ def _redis_now(patient: Patient) -> datetime:
 def redis(patient: Patient) -> Iterator[Finding]:
     """Reachable, and new enough."""
     told: Any = patient.redis.info("server")
-    if told.get("redis_mode") == "cluster":
+    if "cluster" in (told.get("server_mode"), told.get("redis_mode")):
         remedy = "export REDIS_URL=redis://:password@host:6379/0  # of a server without cluster mode"
         yield fail("redis", "it is a node of a Cluster, for which Celery has no transport", remedy)
         return

@@ -80,9 +80,11 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     argv = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
     with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
         url = f"redis://127.0.0.1:{port}/0"
-        until(lambda: is_cluster(url))
-        yield url
-        server.kill()
+        try:
+            until(lambda: is_cluster(url))
+            yield url
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize("variable", ["REDIS_URL", "CELERY_BROKER_URL"])
