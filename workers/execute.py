@@ -124,16 +124,11 @@ def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID
         asked_at = boottime()
         answer = _claim_in_postgres(station, firing, request, celery_id)
         if isinstance(answer, attempts.Attempt):
-            _say_claimed(answer)
+            event("slot.claimed", **answer.ids, title=answer.title)
             return Claimed(answer, asked_at, celery_id)
         if not _stand_back(station, firing, request, answer):
             return None
     return None
-
-
-def _say_claimed(it: attempts.Attempt) -> None:
-    ids: dict[str, Any] = {"firing": it.firing_id, "schedule": it.schedule_id, "token": it.token, "attempt": it.number}
-    event("slot.claimed", **ids, title=it.title)
 
 
 def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:

@@ -38,6 +38,11 @@ class Attempt:
     may_tokens: int | None
     may_micros: int | None
 
+    @property
+    def ids(self) -> dict[str, Any]:
+        """What it is known by in logs."""
+        return {"firing": self.firing_id, "schedule": self.schedule_id, "token": self.token, "attempt": self.number}
+
 
 @dataclass(frozen=True)
 class Refused:
