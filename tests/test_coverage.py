@@ -33,12 +33,12 @@ def named_in(text: str) -> Iterator[str]:
 
 
 @cache
-def tested() -> dict[str, list[str]]:
+def shown_by() -> dict[str, list[str]]:
     """For each id the tests whose docstring names it, or whose file does in its first sentence."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        place = path.relative_to(ROOT / "tests").as_posix()
+        place = path.relative_to(ROOT).as_posix()
         for id_ in sorted(set(named_in(ast.get_docstring(tree) or ""))):
             found[id_].append(f"`{place}`")
         for node in ast.walk(tree):
@@ -59,7 +59,7 @@ def page() -> str:
         "|---|---|",
     ]
     for id_ in promised():
-        them = tested().get(id_, [])
+        them = shown_by().get(id_, [])
         more = f"; {len(them) - SHOWN} more" if len(them) > SHOWN else ""
         lines.append(f"| {id_} | {'; '.join(them[:SHOWN])}{more} |")
     return "\n".join(lines) + "\n"
@@ -67,13 +67,13 @@ def page() -> str:
 
 @pytest.mark.parametrize("id_", promised())
 def test_every_behaviour_is_named_by_a_test(id_: str) -> None:
-    assert tested().get(id_), f"no test names {id_}: {promised()[id_][:100]}"
+    assert shown_by().get(id_), f"no test names {id_}: {promised()[id_][:100]}"
 
 
 def test_no_test_names_a_behaviour_that_nobody_promised() -> None:
     kinds = {id_[:3] for id_ in promised()}
 
-    assert {id_ for id_ in tested() if id_[:3] in kinds} - promised().keys() == set()
+    assert {id_ for id_ in shown_by() if id_[:3] in kinds} - promised().keys() == set()
 
 
 def test_the_page_of_coverage_is_that_of_the_tests() -> None:

@@ -1,4 +1,4 @@
-"""Bad input: every entry is refused with the field, a code and a remedy, and leaves no row behind."""
+"""Bad input: every entry is refused with the field, a code and a remedy, and leaves no row behind (SEC-4)."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""A request that names itself by a key and comes again: done once, answered as the first time."""
+"""A request that names itself by a key and comes again: done once, answered as the first time (MAN-3)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

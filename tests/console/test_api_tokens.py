@@ -1,4 +1,4 @@
-"""Tokens: who comes in, what each scope and workspace reaches, when a token ends, when a server may start."""
+"""Tokens: who comes in, what each scope and workspace reaches, when a token ends, when a server may start (SEC-1)."""
 
 from typing import Any
 from uuid import UUID

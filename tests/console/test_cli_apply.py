@@ -1,4 +1,4 @@
-"""Schedules from a file: applied, twice as once, shown before; exported, copied; skipped once; their history."""
+"""Schedules from a file: applied, twice as once, shown before; exported, copied, skipped once; histories (MAN-7)."""
 
 import json
 from pathlib import Path

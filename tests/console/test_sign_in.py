@@ -1,4 +1,4 @@
-"""The dashboard's sign-in: with a token, by a cookie, each change with what only our pages know."""
+"""The dashboard's sign-in: with a token, by a cookie, each change with what only our pages know (SEC-1)."""
 
 import re
 

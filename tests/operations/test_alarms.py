@@ -1,4 +1,4 @@
-"""What people are told of: silence, a late beat, failures; and the call to whoever watches from outside."""
+"""What people are told of: silence, a late beat, failures; and the call to who watches outside (OBS-4, OBS-6)."""
 
 import dataclasses
 from collections.abc import Callable

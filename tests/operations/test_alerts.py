@@ -1,4 +1,4 @@
-"""What people are told: by a real Apprise to a real receiver, once, again when it fails, and nothing waits for it."""
+"""What people are told: by a real Apprise to a real receiver, once, again when it fails, and nothing waits (OBS-4)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: what it says is so, stays so when rows go, and is in the docs."""
+"""What Prometheus reads: what it says is so, stays so when rows go, and is in the docs (OBS-2, REA-11)."""
 
 import re
 import sys

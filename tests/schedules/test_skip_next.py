@@ -1,4 +1,4 @@
-"""A next occurrence that a person took out is a skip of its own reason, and the one after it runs."""
+"""A next occurrence that a person took out is a skip of its own reason, and the one after it runs (MAN-7)."""
 
 from datetime import timedelta
 
