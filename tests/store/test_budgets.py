@@ -142,6 +142,16 @@ def test_a_firing_may_use_what_is_left_or_twice_what_is_expected(rows: Rows) -> 
     assert much_left.may_turns == 980
 
 
+def test_no_more_is_held_back_than_its_own_turn_budget_lets_it_use(rows: Rows) -> None:
+    schedule = rows.schedule(overlap="allow")
+    spend(rows, schedule, turns=10)
+    budget(rows, turns=100)
+
+    assert isinstance(rows.claim(rows.firing(schedule_id=schedule, max_turns=4)), Attempt)
+
+    assert use(rows).held_turns == 4
+
+
 def test_what_runs_counts_by_what_it_has_told_if_that_is_more(rows: Rows) -> None:
     schedule = rows.schedule(overlap="allow")
     spend(rows, schedule, turns=2)
