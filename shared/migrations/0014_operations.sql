@@ -195,7 +195,8 @@ insert into role_grants (role, rights, thing) values
   ('slotbeat_worker', 'execute', 'function forget(text, interval, integer)'),
   ('slotbeat_worker', 'select', 'alerts'),
   ('slotbeat_worker', 'update (tries, next_try_at, sent_at, last_error, given_up_at, delivered)', 'alerts'),
-  ('slotbeat_worker', 'select (alert_after_s, last_success_at, updated_at, due_at, next_run_at)', 'schedules'),
+  ('slotbeat_worker', 'select (id, workspace_id, name, status, alert_after_s, last_success_at, updated_at, due_at,'
+   ' next_run_at)', 'schedules'),
   ('slotbeat_worker', 'update (last_success_at)', 'schedules'),
   ('slotbeat_api', 'select', 'tallies'), ('slotbeat_api', 'select', 'counted'),
   ('slotbeat_api', 'select', 'told_by_firings'), ('slotbeat_api', 'select', 'forgotten'),
