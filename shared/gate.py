@@ -120,13 +120,13 @@ class Gate:
         return _reservations(self._ask(_RELEASE, **_given_back(firing, request))[1])
 
     def release_and_take(
-        self, firing: UUID, request: UUID, taking: UUID, lease_ms: int
+        self, firing: UUID, request: UUID, taking: UUID, worker: str, lease_ms: int
     ) -> tuple[list[Reservation], UUID | None]:
-        """The same; and the first of the reservations is a lease of the request `taking` by the same worker.
+        """The same; and the first of the reservations is a lease of the request `taking` by the worker that asks.
 
-        Where the answer is lost and it is asked again, nothing is taken; the reconciler gives back what was.
+        Asked again with the same request it finds what it took, and takes nothing more.
         """
-        given = {**_given_back(firing, request), "taking": str(taking), "lease_ms": lease_ms}
+        given = {**_given_back(firing, request), "taking": str(taking), "worker": worker, "lease_ms": lease_ms}
         _, made, taken = self._ask(_RELEASE, **given)
         return _reservations(made), UUID(taken.decode()) if taken else None
 
@@ -255,7 +255,7 @@ class Gate:
 
 
 def _given_back(firing: UUID, request: UUID) -> dict[str, str | int | float]:
-    return {"firing": str(firing), "request": str(request), "taking": "", "lease_ms": 0}
+    return {"firing": str(firing), "request": str(request), "taking": "", "worker": "", "lease_ms": 0}
 
 
 def _reservations(told: list[Any]) -> list[Reservation]:

@@ -64,6 +64,11 @@ class Keeping(bootsteps.StartStopStep):
             self.watch.turned()
             hub.call_repeatedly(TURNS_EVERY_S, self.watch.turned)
 
+    def close(self, parent: Any) -> None:
+        """Celery's hook: the worker begins to stop, also without a signal, as when remote control asks for it."""
+        del parent
+        self._closing()
+
     def _closing(self, **_: Any) -> None:
         # In a signal handler: nothing here may wait.
         if self.watch is not None:

@@ -1,4 +1,4 @@
-"""A firing from claim to release as a straight line of named steps, and the next one in line after it."""
+"""A firing from claim to release as a straight line of named steps."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
-from workers import monitors, remote, shop, spending, traces
+from workers import remote, spending, traces
 from workers.check import Case, checked
 from workers.outcome import Outcome
 from workers.owed import Owed
@@ -28,9 +28,9 @@ from workers.station import Station
 from workers.targets import execute as execute_target
 from workers.targets.terms import Allowance, Terms
 
-# Firings that one message may bring about: now and then Celery is to have its process back, and look whether to
-# replace it.
-LONGEST_CHAIN = 100
+# How long the gate waits for a claim to reach Postgres. Past it the reconciler looks there, and puts back what nobody
+# claimed: as soon as what was promised and lost its message. What runs is renewed by its keeper, and left alone.
+CLAIM_LEASE_MS = 5_000
 # How often what needs Postgres is tried again while it is away.
 _TRY_AGAIN_S = 0.25
 
@@ -42,24 +42,6 @@ class Claimed:
     attempt: attempts.Attempt
     asked_at: float
     celery_id: str | None
-
-
-def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
-    """Runs a firing, if it may run now, then those that its end makes room for; what became of the first, in a word.
-
-    A process that has freed a slot is free itself, and knows who is next: it needs no message to go on. What an
-    end owes beside its rows and its slot is done while the next payload runs.
-    """
-    claimed = claim(station, firing, celery_id)
-    owed, first = Owed(), "not claimed"
-    for so_far in range(1, LONGEST_CHAIN + 1):
-        if claimed is None:
-            break
-        settled = see_through(station, claimed, owed)
-        first = settled.status or settled.answer if so_far == 1 else first
-        claimed = follow(station, claimed, settled, owed, so_far)
-    owed.pay()
-    return first
 
 
 def see_through(station: Station, claimed: Claimed, owed: Owed) -> Settled:
@@ -75,35 +57,6 @@ def see_through(station: Station, claimed: Claimed, owed: Owed) -> Settled:
         owed.add(lambda: remote.ask_for(station, [attempt.token]))  # its guard ended it in a hurry
     owed.add(lambda: spending.tell(station.database, attempt))
     return settled
-
-
-def follow(station: Station, ended: Claimed, settled: Settled, owed: Owed, so_far: int) -> Claimed | None:
-    """Gives the slot back; the next in line, claimed for this process, if there is one that it may run."""
-    admission, attempt = station.admission, ended.attempt
-    taking = uuid4() if so_far < LONGEST_CHAIN and shop.is_open() else None
-    next_ones, taken = release(station, attempt, taking)
-    if next_ones:
-        owed.add(lambda: admission.hand_over(pass_on(station, attempt, settled)))
-    else:
-        next_ones = pass_on(station, attempt, settled)
-    mine = next_ones[0] if next_ones and taking is not None else None
-    admission.hand_over(next_ones if mine is None else next_ones[1:])
-    celery_id = str(uuid4())
-    following = None if mine is None else claim(station, mine.firing, celery_id, taking if taken else None)
-    owed.add(partial(monitors.tell, station, _news(ended, settled, following, so_far)))
-    return following
-
-
-def _news(ended: Claimed, settled: Settled, following: Claimed | None, so_far: int) -> list[monitors.News]:
-    """What Celery does not tell itself, for it knows of one message: that it ended, when others follow; of them all."""
-    news: list[monitors.News] = []
-    if following is not None or so_far > 1:
-        told = settled.status or settled.answer
-        news.append(monitors.ended(ended.celery_id or "", told, boottime() - ended.asked_at))
-    if following is not None:
-        about = following.attempt
-        news += monitors.began(following.celery_id or "", about.title, str(about.firing_id))
-    return news
 
 
 def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID | None = None) -> Claimed | None:
@@ -133,7 +86,8 @@ def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID
 
 def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
     """The gate's answer; an answer that was lost is found by asking again with the same request."""
-    lease_ms = round(station.refresh().lease_seconds * 1000)
+    station.refresh()
+    lease_ms = _claim_lease_ms(station)
     for last in (False, True):
         try:
             return station.admission.ask(lambda gate: gate.claim(firing, request, station.worker.id, lease_ms))
@@ -143,6 +97,10 @@ def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
                 break
             time.sleep(_TRY_AGAIN_S)
     return "GATE_AWAY"
+
+
+def _claim_lease_ms(station: Station) -> int:
+    return min(CLAIM_LEASE_MS, round(station.settings.lease_seconds * 1000))
 
 
 def _claim_in_postgres(
@@ -265,16 +223,21 @@ def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome)
 def release(station: Station, attempt: attempts.Attempt, taking: UUID | None) -> tuple[list[Reservation], UUID | None]:
     """The slot goes to the next in line, in the same call; a gate that is away is told by the reconciler.
 
-    With `taking`, the first of them is leased to this request in that call too.
+    With `taking`, the first of them is leased to this request in that call too. An answer that was lost is found by
+    asking again.
     """
-    firing, request, lease_ms = attempt.firing_id, attempt.request_id, station.admission.lease_ms
-    try:
-        if taking is None:
-            return station.admission.ask(lambda gate: gate.release(firing, request)), None
-        return station.admission.ask(lambda gate: gate.release_and_take(firing, request, taking, lease_ms))
-    except (RedisError, OSError) as error:
-        trouble("release.not_told", error, firing=firing)
-        return [], None
+    firing, request, lease_ms = attempt.firing_id, attempt.request_id, _claim_lease_ms(station)
+    for last in (False, True):
+        try:
+            if taking is None:
+                return station.admission.ask(lambda gate: gate.release(firing, request)), None
+            mine = (taking, station.worker.id, lease_ms)
+            return station.admission.ask(lambda gate, mine=mine: gate.release_and_take(firing, request, *mine))
+        except (psycopg.Error, RedisError, OSError) as error:
+            trouble("release.not_told", error, firing=firing)
+            if not last:
+                time.sleep(_TRY_AGAIN_S)
+    return [], None
 
 
 def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> list[Reservation]:

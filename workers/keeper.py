@@ -65,7 +65,9 @@ class Keeper(threading.Thread):
         return here
 
     def close_shop(self) -> None:
-        """A deploy: nothing more is claimed, and what runs is interrupted, uncharged, after a grace."""
+        """A deploy: nothing more is claimed, and what runs is interrupted, uncharged, after a grace; said once."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         shop.close()
         self._aside(self._mark_interrupting)

@@ -19,8 +19,7 @@ from shared.celery_app import (
     WAKE,
 )
 from shared.events import trouble
-from workers import alerts, reaper, reconcile, remote, restart, retain, sweep, tally, wake
-from workers import execute as firing_steps
+from workers import alerts, chain, reaper, reconcile, remote, restart, retain, sweep, tally, wake
 from workers.celery import app
 from workers.station import Station, station
 
@@ -28,7 +27,7 @@ from workers.station import Station, station
 @app.task(name=EXECUTE, bind=True, ignore_result=True)
 def execute(self: Any, firing_id: str) -> str:
     """A hint that this firing may be startable."""
-    return firing_steps.execute(station(app), UUID(firing_id), self.request.id)
+    return chain.execute(station(app), UUID(firing_id), self.request.id)
 
 
 @app.task(name=REAP, ignore_result=True)

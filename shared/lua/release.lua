@@ -1,19 +1,30 @@
 -- Gives a lease back if the request matches, else nothing; then fills free slots. Where `taking` is a request, the
--- first reservation becomes its lease at once: the worker that made room has a process free for it.
--- Returns {'RELEASED' or 'NOT_YOURS', reservations, taken}: the firing that `taking` now leases, or ''.
+-- first reservation becomes its lease at once: the worker that made room has a process free for it. Asked again,
+-- because the answer was lost, it finds what it took.
+-- Returns {'RELEASED' or 'NOT_YOURS', reservations, taken}: the firing that `taking` now leases, the first of the
+-- reservations, or ''.
 -- Needs: epoch, clock, limits, line, drop, fill.
 local gate = unpack(KEYS)
-local epoch, now_ms, start_lease_ms, firing, request, taking, lease_ms, most = unpack(ARGV)
+local epoch, now_ms, start_lease_ms, firing, request, taking, worker, lease_ms, most = unpack(ARGV)
 
 local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'worker')
 local is_yours = it[1] == 'leased' and it[2] == request
+local taken
 if is_yours then
   drop(firing, it[3], it[4], it[5])
   forget(firing)
+elseif taking ~= '' then
+  -- Of one worker: as many as it has processes, and what those who died there left.
+  for _, other in ipairs(redis.call('SMEMBERS', key('leases:' .. worker))) do
+    local known = redis.call('HMGET', key('firing:' .. other), 'request', 'title')
+    if known[1] == taking then taken = {other, known[2] or ''} end
+  end
 end
-local made, taken = fill(tonumber(most)), ''
-if taking ~= '' and is_yours and made[1] then
-  taken = made[1][1]
-  lease_to(taken, now + lease_ms, taking, it[5])
+local made = fill(tonumber(most))
+if taken then
+  table.insert(made, 1, taken)
+elseif taking ~= '' and is_yours and made[1] then
+  lease_to(made[1][1], now + lease_ms, taking, worker)
+  taken = made[1]
 end
-return {is_yours and 'RELEASED' or 'NOT_YOURS', made, taken}
+return {is_yours and 'RELEASED' or 'NOT_YOURS', made, taken and taken[1] or ''}

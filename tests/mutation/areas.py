@@ -109,7 +109,11 @@ AREAS = (
         (*_MODEL, "tests/console/test_api_firings.py", *_LIVE),
     ),
     Area(
-        "worker", 10, ("workers/execute.py", "workers/settle.py"), (*_REAPING, "tests/process/test_messages.py"), _LIVE
+        "worker",
+        10,
+        ("workers/chain.py", "workers/execute.py", "workers/settle.py"),
+        (*_REAPING, "tests/process/test_messages.py"),
+        _LIVE,
     ),
 )
 

@@ -3,20 +3,22 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from redis import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from shared.celery_app import EXECUTE, FIRINGS
 from shared.store import activity
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from tests.waiting import until
+from workers import chain, reconcile, room, shop
 from workers import execute as steps
-from workers import room, shop
-from workers.execute import execute
+from workers.chain import execute
 from workers.owed import Owed
 from workers.station import Station
 
@@ -82,7 +84,7 @@ def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
 def test_now_and_then_celery_has_its_process_back(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "LONGEST_CHAIN", 2)
+    monkeypatch.setattr(chain, "LONGEST_CHAIN", 2)
     first, *_ = in_line(fleet, "a", "b", "c")
 
     execute(station, first, "celery-1")
@@ -107,6 +109,107 @@ def test_a_schedule_that_runs_one_at_a_time_goes_on_in_the_same_process(
     execute(station, firings[0].id, "celery-1")
 
     assert statuses(fleet) == [("a", "completed"), ("b", "completed")]
+
+
+def test_a_take_whose_answer_is_lost_is_found_by_asking_again(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = in_line(fleet, "a", "b", "c")
+    gate, lost = station.admission.gate, list[UUID | None]()
+    really = gate.release_and_take
+
+    def answer_lost_once(*given: Any) -> Any:
+        told = really(*given)
+        if not lost:
+            lost.append(told[1])
+            raise RedisTimeout("Timeout reading from socket")
+        return told
+
+    monkeypatch.setattr(gate, "release_and_take", answer_lost_once)
+    execute(station, first, "celery-1")
+
+    assert lost != [None]
+    assert statuses(fleet) == [("a", "completed"), ("b", "completed"), ("c", "completed")]
+    assert broker.llen(FIRINGS) == 1
+
+
+def test_what_was_taken_by_a_process_that_died_is_back_in_line_after_seconds(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLT-7: no later than what was promised and lost its message, although nobody knows the request."""
+    first, second = in_line(fleet, "a", "b")
+    claims = iter([steps._claim_in_postgres])
+
+    def once(*given: Any) -> Any:
+        try:
+            return next(claims)(*given)
+        except StopIteration:
+            raise SystemExit("killed") from None
+
+    monkeypatch.setattr(steps, "_claim_in_postgres", once)
+    with pytest.raises(SystemExit):
+        execute(station, first, "celery-1")
+    gate = station.admission.gate
+    assert [it.state for it in gate.states([second])] == ["leased"]
+    station.settings = replace(station.settings, reconcile_every_s=0.001)
+    gate.now_ms = 1000 * int(fleet.rows("select extract(epoch from now()) + 7")[0][0])
+
+    assert reconcile.sweep(station)["claim_lost_total"] == 1
+    gate.now_ms = None
+
+
+def test_what_an_end_owes_is_done_although_the_next_one_cannot_be_claimed(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = in_line(fleet, "a", "b")
+    paid = list[str]()
+    monkeypatch.setattr(chain, "pass_on", lambda _, attempt, __: paid.append(attempt.title) or [])
+    claim = chain.claim
+
+    def gate_is_gone(*given: Any) -> Any:
+        if len(given) > 3:
+            raise RedisTimeout("Timeout connecting to server")
+        return claim(*given)
+
+    monkeypatch.setattr(chain, "claim", gate_is_gone)
+    with pytest.raises(RedisTimeout):
+        execute(station, first, "celery-1")
+
+    assert paid == ["a"]
+
+
+def test_after_a_minute_celery_has_its_process_back(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever limits the time or the number of Celery's tasks means one firing, or little more."""
+    monkeypatch.setattr(chain, "LONGEST_CHAIN_S", 0.0)
+    first, *_ = in_line(fleet, "a", "b")
+
+    execute(station, first, "celery-1")
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
+    assert broker.llen(FIRINGS) == 2
+
+
+def test_a_worker_that_is_told_to_stop_by_remote_control_begins_nothing_more(
+    fleet: Fleet, tmp_path: Path, broker: Redis
+) -> None:
+    """Celery sends no signal of its own then; the firing that runs ends, as it would for SIGTERM."""
+    fleet.admission.set_cap("fleet", 1, "test")
+    workspace, go = fleet.workspace(), tmp_path / "go"
+    for name in "ab":
+        waits = f"touch {tmp_path}/{name}; while [ ! -e {go} ]; do sleep 0.05; done"
+        made = replace(by_hand(workspace), title=name, target=command("sh", "-c", waits))
+        fleet.admission.run_now(made, activity.Deed("run", "test", {}), queue=True)
+    worker = fleet.worker("w1", "-Q", FIRINGS, concurrency=1)
+    until((tmp_path / "a").exists)
+
+    fleet.admission.app.control.shutdown(destination=["w1@test"])
+    until(lambda: worker.says("worker.closing"))
+    go.touch()
+
+    assert worker.wait(30) == 0
+    assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
 
 
 def test_a_debt_that_cannot_be_paid_stops_no_payload_and_no_other_debt() -> None:

@@ -15,7 +15,7 @@ from tests.process.test_lost_workers import by_hand
 from tests.process.test_reaper import age, running, status, sweep
 from tests.process.test_reaper import station as station
 from workers import reaper
-from workers.execute import execute
+from workers.chain import execute
 from workers.station import Station
 
 GREEN = {"pattern": "[0-9]+ files"}

@@ -180,6 +180,17 @@ class Model:
             del self.known[firing]
         return self.fill()
 
+    def release_and_take(
+        self, firing: UUID, request: UUID, taking: UUID, worker: str, lease_ms: int
+    ) -> tuple[list[UUID], UUID | None]:
+        """The model is never asked again with the same `taking`: what an answer that was lost said, it knows."""
+        is_yours = self.leased(firing, request) is not None
+        made = self.release(firing, request)
+        if not is_yours or not made:
+            return made, None
+        self.hold(self.known[made[0]], "leased", lease_ms, str(taking), worker)
+        return made, made[0]
+
     def put_back(self, firing: UUID, request: UUID) -> list[UUID]:
         if (it := self.leased(firing, request)) is not None:
             self.known[firing] = Known(it.facts, "waiting")

@@ -28,6 +28,8 @@ FIRING = st.sampled_from(FIRINGS)
 REQUEST = st.sampled_from(REQUESTS)
 WORKER = st.sampled_from(WORKERS)
 numbers = itertools.count(1)
+# Where the reservations stand in answers that are more than a list of them.
+MADE_AT = {"renew": 1, "release_and_take": 0}
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -39,6 +41,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.lowered = False
+        self.takings = itertools.count(1)
         self.last: Callable[[], Any] = tuple
         self.filled = False
         self.gate = Gate(self.redis, f"world{next(numbers)}", START_LEASE_MS, 1, now_ms=self.model.now)
@@ -52,7 +55,8 @@ class GateMachine(RuleBasedStateMachine):
     def both(self, name: str, *given: Any, shaped: Callable[[Any], Any] = lambda told: told) -> None:
         """Asks both; `shaped` makes the gate's answer comparable with the model's."""
         told = shaped(getattr(self.gate, name)(*given))
-        self.model.hints = told[1] if name == "renew" else told if isinstance(told, list) else []
+        made = told[MADE_AT[name]] if name in MADE_AT else told
+        self.model.hints = made if isinstance(made, list) else []
         foretold = getattr(self.model, name)(*given)
         assert told == foretold, f"{name}{given}: the gate answers {told}, the model {foretold}"
         self.filled = name not in ("reserve", "claim", "abort", "seat", "stop")
@@ -91,6 +95,21 @@ class GateMachine(RuleBasedStateMachine):
     def give_back(self, which: int, way: str) -> None:
         it = self.one_of(which, "leased")
         self.both(way, it.facts.firing, self.request_of(it, which), shaped=ids)
+
+    @rule(which=WHICH, worker=WORKER)
+    def give_back_and_take_the_next(self, which: int, worker: str) -> None:
+        """Asked again it finds what it took: the one answer that may not be lost, for nobody else knows it."""
+        it, taking = self.one_of(which, "leased"), UUID(int=10_000 + next(self.takings))
+        asked = (it.facts.firing, self.request_of(it, which), taking, it.worker or worker, LEASE_MS)
+        self.both("release_and_take", *asked, shaped=lambda told: (ids(told[0]), told[1]))
+        taken = next((known.facts.firing for known in self.model.of("leased") if known.request == str(taking)), None)
+
+        def again() -> None:
+            made, found = self.gate.release_and_take(*asked)
+            assert (ids(made)[:1], found) == ([taken] if taken else [], taken)
+
+        self.last = again
+        self.ask_again()
 
     @rule(limit=st.sampled_from(LIMITS), which=WHICH)
     def block(self, limit: str, which: int) -> None:
