@@ -19,7 +19,7 @@ CALLS: dict[str, Callable[[Gate], Any]] = {
     "claim": lambda gate: gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS),
     "renew": lambda gate: gate.renew("w9", 9, LEASE_MS, []),
     "release": lambda gate: gate.release(waiter(2, 0, 0).firing, ONE),
-    "release_and_take": lambda gate: gate.release_and_take(waiter(2, 0, 0).firing, ONE, TWO, LEASE_MS),
+    "release_and_take": lambda gate: gate.release_and_take(waiter(2, 0, 0).firing, ONE, TWO, "w1", LEASE_MS),
     "put_back": lambda gate: gate.put_back(waiter(2, 0, 0).firing, ONE),
     "withdraw": lambda gate: gate.withdraw([waiter(1, 0, 0).firing]),
     "abort": lambda gate: gate.abort(waiter(2, 0, 0).firing, ONE, "aborted"),
@@ -275,13 +275,13 @@ def test_who_makes_room_may_take_the_next_in_line_in_the_same_call(gate: Gate) -
     gate.offer([first, second, third])
     gate.claim(first.firing, ONE, "w1", LEASE_MS)
 
-    made, taken = gate.release_and_take(first.firing, ONE, TWO, LEASE_MS)
+    made, taken = gate.release_and_take(first.firing, ONE, TWO, "w1", LEASE_MS)
 
     assert ([it.firing for it in made], taken) == ([second.firing], second.firing)
     assert [(it.state, it.request) for it in gate.states([second.firing])] == [("leased", str(TWO))]
     assert gate.claim(second.firing, TWO, "w1", LEASE_MS) == "LEASED"
-    # Told twice, it gives nothing back and takes nothing.
-    assert gate.release_and_take(first.firing, ONE, TWO, LEASE_MS) == ([], None)
+    # Told twice, it gives nothing back, takes nothing more, and answers the same.
+    assert gate.release_and_take(first.firing, ONE, TWO, "w1", LEASE_MS) == (made, taken)
     assert gate.states([third.firing])[0].state == "waiting"
 
 
@@ -292,7 +292,7 @@ def test_who_takes_the_next_takes_one_and_leaves_the_rest_to_messages(gate: Gate
     gate.claim(first.firing, ONE, "w1", LEASE_MS)
     gate.redis.hset(f"{{scripts}}:{gate.epoch}:caps", "fleet", 2)
 
-    made, taken = gate.release_and_take(first.firing, ONE, TWO, LEASE_MS)
+    made, taken = gate.release_and_take(first.firing, ONE, TWO, "w1", LEASE_MS)
 
     assert ([it.firing for it in made], taken) == ([second.firing, third.firing], second.firing)
     assert gate.states([third.firing])[0].state == "reserved"
