@@ -76,10 +76,11 @@ def nothing_left() -> Iterator[None]:
     before = living()
     yield
     end = time.monotonic() + GONE_WITHIN_S
+    if new_sockets(before):
+        gc.collect()
     while new_threads(before) or new_processes(before) or new_sockets(before):
         if time.monotonic() > end:
             break
-        gc.collect()
         time.sleep(LOOK_EVERY_S)
     left = [f"thread {thread.name}" for thread in new_threads(before)]
     left += [f"process {process.pid}: {process.command}" for process in new_processes(before)]

