@@ -1,7 +1,9 @@
 """One transaction: lock due schedules, make their firings and skips, advance; then into the line."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -130,7 +132,7 @@ def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[
     if refusal is None and fire:
         refusal = _overlap(schedule, decided)
     if refusal is not None and fire:
-        skips.append(due.NewSkip(schedule.id, fire[0], fire[-1], len(fire), refusal))
+        skips += _refused(schedule, found.fire, fire, refusal)
         fire = ()
     made = [firings.New(uuid7(), schedule.id, moment) for moment in fire]
     following = found.next_run_at if len(made) == len(found.fire) else found.next_if_refused
@@ -139,6 +141,16 @@ def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[
     if schedule.workspace_status not in ADMITS:
         decided.held += [it.id for it in made]
     decided.skips += skips
+
+
+def _refused(
+    schedule: due.DueSchedule, among: Sequence[datetime], refused: Sequence[datetime], reason: SkipReason
+) -> Iterator[due.NewSkip]:
+    """Ranges of those that follow on each other: what a pause took of the middle is told by itself."""
+    for is_refused, run in groupby(among, key=frozenset(refused).__contains__):
+        if is_refused:
+            them = list(run)
+            yield due.NewSkip(schedule.id, them[0], them[-1], len(them), reason)
 
 
 def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason | None:

@@ -57,7 +57,7 @@ class SkipRange:
 class Due:
     """`fire`: nominal times, oldest first. `next_run_at`: when due again, None for never.
 
-    `next_if_refused` stands in its place if none of them fires after all (overlap, native, ...): it does not
+    `next_if_refused` stands in its place if not all of them fire after all (overlap, native, ...): it does not
     count them against `remaining_runs`.
     """
 
@@ -165,7 +165,11 @@ def _several(backlog: _Backlog) -> Due:
         fire, skips = _catch_up(backlog, horizon)
     else:
         fire, skips = _latest(backlog, horizon)
-    return Due(fire, skips, _unless_spent(facts, len(fire), after), after)
+    # The runs that remain are its first ones: after them it is over, and later occurrences are none of its. But where
+    # one of them is refused, the first that was left is due: its run is still to be had.
+    mine = fire[: facts.remaining_runs]
+    refused = _within(facts, fire[len(mine)]) if len(mine) < len(fire) else after
+    return Due(mine, skips, _unless_spent(facts, len(mine), after), refused)
 
 
 def _latest(backlog: _Backlog, horizon: datetime) -> tuple[tuple[datetime, ...], tuple[SkipRange, ...]]:
@@ -190,8 +194,7 @@ def _catch_up(backlog: _Backlog, horizon: datetime) -> tuple[tuple[datetime, ...
     fire.reverse()
     late = backlog.skipped(backlog.first, min(cutoff, end), SkipReason.DEADLINE)
     missed = backlog.skipped(cutoff, fire[0], SkipReason.MISSED) if fire else ()
-    # The runs that remain are its first ones: after them it is over, and later occurrences are none of its.
-    return tuple(fire[: backlog.facts.remaining_runs]), late + missed
+    return tuple(fire), late + missed
 
 
 def _horizon(facts: ScheduleFacts, now: datetime) -> datetime:

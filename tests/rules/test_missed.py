@@ -89,7 +89,7 @@ EARLIER = skip(NOON, NOON + 2 * HOUR, 3)
         ({"remaining_runs": 2}, due([LAST], [EARLIER], NEXT)),
         (
             {"missed": "all", "overlap": "allow", "remaining_runs": 3},
-            due([NOON, NOON + HOUR, NOON + 2 * HOUR], [], None, refused=NEXT),
+            due([NOON, NOON + HOUR, NOON + 2 * HOUR], [], None, refused=LAST),
         ),
         ({"deferred_until": LATE - SECOND, "start_deadline_s": 5}, due([LAST], [EARLIER], NEXT)),
         ({"start_at": NOON + 2 * HOUR}, due([LAST], [skip(NOON + 2 * HOUR, NOON + 2 * HOUR, 1)], NEXT)),

@@ -242,3 +242,20 @@ def test_an_occurrence_that_left_no_trace_is_named(world: World) -> None:
     assert (lost.name, lost.invariant) == (invariants.UNACCOUNTED, 3)
     assert lost.row[0] == schedule.id
     assert (lost.row[2].hour, lost.row[3]) == (14, 3)
+
+
+def test_what_a_pause_took_of_the_middle_and_what_was_refused_around_it_are_told_apart(world: World) -> None:
+    schedule = world.schedule(overlap="queue_all", missed="all")
+    assert schedule.next_run_at is not None
+    world.later(hours=1.5)
+    fleet.pause(world.admission, None, "me")
+    world.later(hours=2)
+    fleet.resume(world.admission, "me")
+    world.all("update workspaces set native_scheduler = true returning id")
+    world.later(hours=1.6)
+    world.beat()
+
+    one, two, three, four, five = (schedule.next_run_at + timedelta(hours=n) for n in range(5))
+    expected = [(one, one, 1, "native"), (two, three, 2, "paused"), (four, five, 2, "native")]
+    assert world.skips(schedule.id) == expected
+    assert invariants.broken(world.rows) == []

@@ -56,3 +56,19 @@ def test_what_is_paused_or_ended_has_no_next_occurrence_to_skip(world: World) ->
         skipping.skip_next(world.admission.database, known.id, "me")
 
     assert (refused.value.status, refused.value.error) == (409, "nothing_to_skip")
+
+
+def test_what_a_catch_up_left_for_the_last_runs_is_theirs_when_one_is_skipped(world: World) -> None:
+    """Of five occurrences that are due two may run; the first was taken out, so it is the next two."""
+    known = world.schedule("a", overlap="queue_all", missed="all", remaining_runs=2)
+    assert known.next_run_at is not None
+    skipping.skip_next(world.admission.database, known.id, "me")
+
+    world.later(hours=5)
+    world.beat()
+    world.beat()
+
+    first = known.next_run_at
+    assert world.fired(known.id) == [first + HOUR, first + 2 * HOUR]
+    assert world.skips(known.id) == [(first, first, 1, "manual")]
+    assert world.is_(known.id) == "archived"

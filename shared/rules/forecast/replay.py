@@ -193,7 +193,7 @@ class _Clock:
             left = it.facts.remaining_runs
             left = None if left is None else left - len(fire)
             it.facts = replace(it.facts, next_run_at=following, remaining_runs=left, deferred_until=None)
-            self._at(self._ms(following), _DUE, str(it.row.id))
+            self._at(max(self._ms(following), self.floor.now), _DUE, str(it.row.id))
         return fire
 
     def _overlap(self, row: Planned) -> SkipReason | None:
