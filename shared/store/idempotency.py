@@ -58,14 +58,17 @@ def find(connection: Postgres, repeat: Repeat) -> Done | None:
 def keep(connection: Postgres, repeat: Repeat, made: UUID) -> None:
     """Writes what a request makes, in the transaction that makes it; UniqueViolation where the key has made one.
 
-    What is older than a day is forgotten on the way.
+    What is older than a day is forgotten on the way, this key's own among it, however many others there are.
     """
     connection.execute(
         """
         delete from idempotency_keys
-         where (caller, key) in (select caller, key from idempotency_keys
-                                  where at < now() - interval '1 day' order by at limit 1000)
-        """
+         where at < now() - interval '1 day'
+           and (caller, key) in ((select caller, key from idempotency_keys
+                                   where at < now() - interval '1 day' order by at limit 1000)
+                                 union all select %(caller)s::text, %(key)s::text)
+        """,
+        vars(repeat),
     )
     connection.execute(
         """

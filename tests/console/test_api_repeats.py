@@ -96,6 +96,21 @@ def test_keys_of_two_callers_are_two_keys_and_are_forgotten_after_a_day(api: Api
     assert api.rows("select count(*) from idempotency_keys") == [(1,)]
 
 
+def test_a_key_may_be_used_again_after_a_day_however_many_others_wait_to_be_forgotten(api: Api) -> None:
+    run = f"/api/schedules/{api.schedule(api.workspace())['id']}/execute?queue=1"
+    made = api.ask("POST", run, headers=keyed("x")).json()["firing_id"]
+    api.rows(
+        "with older as (insert into idempotency_keys (caller, key, request_hash, made, at)"
+        "   select 'here', n::text, '', gen_random_uuid(), now() - interval '30 hours'"
+        "     from generate_series(1, 1500) n)"
+        " update idempotency_keys set at = now() - interval '25 hours' returning 1"
+    )
+
+    later = api.ask("POST", run, headers=keyed("x"))
+
+    assert (later.status_code, later.json()["firing_id"] == made) == (202, False)
+
+
 def test_of_many_at_once_over_two_processes_one_is_done(api: Api, database_url: str, redis_url: str) -> None:
     run = f"/api/schedules/{api.schedule(api.workspace())['id']}/execute"
     with api_at(database_url, redis_url) as second, ThreadPoolExecutor(12) as pool:

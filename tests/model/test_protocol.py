@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.model.search import Graph, search, told
-from tests.model.world import Rules
+from tests.model.search import Graph, search, steps, told
+from tests.model.world import Rules, key
 
 DEEPER = int(os.environ.get("MODEL_DEEPER", "0"))
 
@@ -55,6 +55,23 @@ def test_a_cap_that_only_its_writer_tells_the_gate_can_stop_admission_for_ever()
     stuck = graph.dead_ends()
 
     print(f"\nwithout it:\n{shown(graph, stuck[0])}")
+    assert graph.violation is None
+
+
+def test_what_a_dead_process_took_with_its_release_is_lost_unless_the_reconciler_puts_it_back() -> None:
+    """Nobody else knows the request: the same for a claim of which Postgres never heard."""
+    graph = search(Rules(lost_claims_put_back=False), 1)
+
+    stuck = set(graph.dead_ends())
+    # A second fault leads to worlds that are not known here.
+    lost = {
+        graph.known[key(step.world)]
+        for world in graph.worlds
+        for step in steps(world, graph.rules)
+        if step.label[0] == "take_answer_lost" and key(step.world) in graph.known
+    }
+
+    print(f"\nwithout it:\n{shown(graph, min(lost & stuck))}")
     assert graph.violation is None
 
 

@@ -48,7 +48,7 @@ def _queued(world: World, f: int, rules: Rules) -> Steps:
     gate, seat = world.gate, world.gate.seats[f]
     if seat == ABSENT:
         yield Step(("offer", f), world._replace(gate=lua.offer(gate, f, rules)))
-    elif seat > LEASED:
+    elif seat > LEASED and rules.lost_claims_put_back:
         slow = any((it.f, it.r) == (f, seat - LEASED) for it in world.workers)
         yield Step(("overdue", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED, rules)), int(slow))
     elif seat == RESERVED:

@@ -24,6 +24,7 @@ class Rules(NamedTuple):
     slot_rows: bool = True
     guard_checks_before_start: bool = True
     caps_reconciled: bool = True
+    lost_claims_put_back: bool = True
     forced: tuple[bool, bool] = (False, False)
     caps: tuple[int, ...] = ()  # what an operator may set the cap to
     max_attempts: int = 2
