@@ -17,7 +17,7 @@ from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
-from workers import remote, spending, traces
+from workers import remote, shop, spending, traces
 from workers.check import Case, checked
 from workers.outcome import Outcome
 from workers.owed import Owed
@@ -75,7 +75,8 @@ def claim(station: Station, firing: UUID, celery_id: str | None, leased_by: UUID
         if told != "LEASED":
             return None
         asked_at = boottime()
-        answer = _claim_in_postgres(station, firing, request, celery_id)
+        # A worker that closes has said already which attempts it interrupts.
+        answer = _claim_in_postgres(station, firing, request, celery_id) if shop.is_open() else None
         if isinstance(answer, attempts.Attempt):
             event("slot.claimed", **answer.ids, title=answer.title)
             return Claimed(answer, asked_at, celery_id)

@@ -20,7 +20,7 @@ from shared.store.connection import Database
 from tests.running import Start, Started
 from tests.store.rows import by_hand
 from tests.waiting import until
-from workers import aside
+from workers import aside, shop
 from workers.identity import this_worker
 from workers.station import Station
 
@@ -114,6 +114,7 @@ def fleet(database_url: str, redis_url: str, start: Start, monkeypatch: pytest.M
     environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **QUICK}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    shop.open_up()  # a keeper of a test before this one may have closed it, in this process
     database = Database(database_url)
     app = make_app("tests")
     admission = Admission(database, addresses(), Settings(lease_seconds=1.5), app)

@@ -69,11 +69,16 @@ def test_one_message_brings_about_all_that_its_slot_has_room_for_in_line_order(
 
 
 def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
-    fleet: Fleet, station: Station, broker: Redis
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = in_line(fleet, "a", "b")
-    shop.close()
+    see_through = chain.see_through
 
+    def told_to_stop(*given: Any) -> Any:
+        shop.close()
+        return see_through(*given)
+
+    monkeypatch.setattr(chain, "see_through", told_to_stop)
     execute(station, first, "celery-1")
 
     assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
@@ -131,6 +136,26 @@ def test_a_take_whose_answer_is_lost_is_found_by_asking_again(
     assert lost != [None]
     assert statuses(fleet) == [("a", "completed"), ("b", "completed"), ("c", "completed")]
     assert broker.llen(FIRINGS) == 1
+
+
+def test_a_worker_that_closes_while_it_takes_the_next_one_puts_it_back(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it claimed now would not be marked as interrupted by a deploy, and would be charged if it is killed."""
+    first, second = in_line(fleet, "a", "b")
+    gate = station.admission.gate
+    really = gate.release_and_take
+
+    def told_to_stop(*given: Any) -> Any:
+        shop.close()
+        return really(*given)
+
+    monkeypatch.setattr(gate, "release_and_take", told_to_stop)
+    execute(station, first, "celery-1")
+
+    assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
+    assert [it.state for it in gate.states([second])] == ["reserved"]
+    assert broker.llen(FIRINGS) == 2
 
 
 def test_what_was_taken_by_a_process_that_died_is_back_in_line_after_seconds(
