@@ -107,7 +107,9 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
     # Whether it lives, everybody may ask.
     app.include_router(health.router)
     if find_spec("console.pages"):
-        app.include_router(import_module("console.pages").router)
+        pages = import_module("console.pages")
+        app.include_router(pages.router)
+        pages.install(app)
     entry = Entry(database, require_token=settings.require_token, admin_token=admin_token)
     app.add_middleware(Door, entry=entry)
     describe(app)

@@ -44,6 +44,8 @@ def of_edit(database: Database, schedule: UUID, changes: Mapping[str, Any], hour
     values = {**{it: getattr(known, it) for it in WRITABLE}, **changes}
     same = next((it for it in given.schedules if it.id == schedule), None)
     edited = same if same is not None and not changes else _planned(schedule, values, given.now, default_s)
+    if same is not None and edited.next_run_at == same.next_run_at:
+        edited = replace(edited, skip_next_at=same.skip_next_at)
     _need_place(given, edited)
     return preview(given, replace(edited, avg_duration_ms=known.avg_duration_ms), hours)
 

@@ -1,7 +1,7 @@
 """When a schedule would run, before it is saved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,13 +51,18 @@ def preview(database: Database, values: Mapping[str, Any]) -> Preview:
 
 
 def upcoming(known: Schedule, now: datetime, most: int) -> list[datetime]:
-    """The next nominal times of a schedule as it stands; a paused one's, as if it were resumed now."""
+    """The next nominal times of a schedule as it stands; a paused one's, as if it were resumed now.
+
+    One that a person took out is among them: it comes, but it is none of the runs that remain.
+    """
     if known.cron is None:
         return [] if known.run_at is None or known.next_run_at is None else [known.run_at]
-    after = now
+    timing, after = Timing.of(known), now
+    if known.status == "active" and known.skip_next_at is not None and timing.remaining_runs is not None:
+        timing = replace(timing, remaining_runs=timing.remaining_runs + 1)
     if known.status == "active" and known.next_run_at is not None:
         after = known.next_run_at - jitter(known.id, known.jitter_s) - _INSTANT
-    return _following(Timing.of(known), (known.cron, known.timezone), after, most)
+    return _following(timing, (known.cron, known.timezone), after, most)
 
 
 def _following(timing: Timing, times: tuple[str, str], now: datetime, most: int) -> list[datetime]:

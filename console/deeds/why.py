@@ -1,5 +1,6 @@
 """What happened and why, from rows only: of a firing, and of a schedule at a moment, past or to come (OBS-3)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -7,13 +8,14 @@ from uuid import UUID
 
 from console.deeds.forecasting import world_for
 from console.problems import not_found
+from shared.rules.budgets import Spent, nothing_left
 from shared.rules.forecast.behind import Behind
 from shared.rules.forecast.replay import MS, replay
 from shared.rules.why.firing import Fired, why_firing
 from shared.rules.why.schedule import Row, occurrence_from, paused_now, why_not
 from shared.rules.why.told import Step, Why, clock, names, span
 from shared.rules.why.waiting import Around
-from shared.store import limits, story
+from shared.store import budgets, limits, story
 from shared.store.connection import Database, Postgres
 from shared.store.overview import one_moment
 
@@ -71,8 +73,17 @@ def _story(connection: Postgres, found: Fired, only: UUID | None) -> Why:
         holds,
         limits.caps(connection),
         story.tripped(connection, found.id, found.queued_at, until),
+        list(_spent(connection, found, only)),
     )
     return why_firing(found, story.tries(connection, found.id), story.deeds(connection, found.id), around)
+
+
+def _spent(connection: Postgres, found: Fired, only: UUID | None) -> Iterator[Spent]:
+    """Budgets that hold it up; what the whole fleet spends is not told to who may see one workspace."""
+    for it in budgets.of_waiting(connection, found.id):
+        spent = nothing_left(it.key, found.workspace, it.with_held())
+        if spent is not None:
+            yield replace(spent, figures="") if only is not None and it.key == budgets.FLEET else spent
 
 
 def _to_come(connection: Postgres, row: Row, at: datetime, only: UUID | None) -> Why:
@@ -82,6 +93,9 @@ def _to_come(connection: Postgres, row: Row, at: datetime, only: UUID | None) ->
     nominal = occurrence_from(row, at)
     if nominal is None:
         return _say("not_due", f"{row.name} is not due any more then", at)
+    if nominal == row.skip_next_at:
+        words = f"{row.name} is due at {clock(nominal)} and is skipped then: a person asked for it"
+        return _say("expected_skip", words, nominal)
     if nominal - row.now > _FARTHEST:
         return _say("to_come", f"{row.name} is due at {clock(nominal)}, farther than a forecast looks", at)
     return _expected(connection, row, nominal, only)

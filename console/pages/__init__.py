@@ -14,6 +14,7 @@ from console.pages import (
     sign_in,
     workspace_pages,
 )
+from console.pages.answers import install as install
 from console.pages.origin import may_look
 
 router = APIRouter(include_in_schema=False)

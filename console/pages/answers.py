@@ -1,18 +1,24 @@
-"""Answers what goes wrong under a page's address with a page, not with the API's JSON."""
+"""Answers what goes wrong where a browser looks with a page, not with the API's JSON."""
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from psycopg import OperationalError
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from console.pages.render import page
 from console.problems import Problem
 from shared.events import trouble
 
 _TITLES = {403: "Refused", 404: "Not found", 409: "Not possible now", 413: "Too large"}
+_LOST = {
+    404: ("Not found", "There is no page at this address."),
+    405: ("Nothing to see here", "This address only takes what a button of the dashboard sends."),
+}
 _NO_DATABASE = "Everything this page knows stands there. Firings that run go on for a while without it."
 
 
@@ -47,3 +53,22 @@ def _page_of(error: Exception) -> Response:
             trouble("page.no_database", error)
             headers = {"Retry-After": "5"}
             return page("trouble.html", 503, headers, title="Postgres cannot be reached", text=_NO_DATABASE)
+
+
+def install(app: FastAPI) -> None:
+    """What no page answers for (no such address, an unforeseen error) is a page too where a browser looks."""
+    for kind in (AnyHTTPException, Exception):
+        app.add_exception_handler(kind, _lost(app.exception_handlers[kind]))
+
+
+def _lost(otherwise: Any) -> Any:
+    def handle(request: Request, error: Any) -> Response:
+        answer = otherwise(request, error)
+        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+            return answer
+        told = json.loads(answer.body)
+        title, text = _LOST.get(answer.status_code, (told["title"], told["detail"]))
+        kept = {it: answer.headers[it] for it in ("allow", "retry-after") if it in answer.headers}
+        return page("trouble.html", answer.status_code, kept, title=title, text=text)
+
+    return handle

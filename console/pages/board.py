@@ -1,18 +1,20 @@
 """Puts together what the first page says, from rows of one moment."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from console.deeds import raising
 from console.pages import codes, timeline, words
+from console.pages.spent import spent
 from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
 from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.raising import Raising
 from shared.settings import resolve
-from shared.store import cadence, failure_classes, fleet, gauges, overview, processes, settings
+from shared.store import cadence, failure_classes, fleet, gauges, overview, overview_workspaces, processes, settings
 from shared.store import timeline as timeline_rows
 from shared.store.connection import Database, Postgres
 from shared.store.failure_classes import FailureClass
@@ -62,6 +64,7 @@ class Board:
     upkeep: Upkeep
     paused: FleetPause | None
     outages: list[FailureClass]
+    places: dict[str, str]
     raising: Raising
     last_reaped: datetime | None
 
@@ -73,11 +76,13 @@ def board(database: Database, view: View) -> Board:
         limits = overview.limits(connection)
         running = overview.running(connection, _MOST_HOLDERS)
         line = overview.line(connection, MOST_WAITING, PRIORITY_STEP)
+        held = spent(connection, line, totals.now)
         ended = overview.ended(connection, MOST_ENDED)
         seen = timeline.window(totals.now, view.hours, view.until)
         stretches = timeline_rows.stretches(connection, seen.since, seen.until, _MOST_STRETCHES)
         paused = fleet.current(connection)
         outages = failure_classes.listing(connection, tripped=True, most=_MOST_OUTAGES)
+        places = {str(it): name for it, name in overview_workspaces.names(connection)} if outages else {}
         kept = _upkeep(connection, totals.now)
         verdict = raising.verdict(connection)
         reaped = gauges.moment(connection).last_reaped
@@ -88,13 +93,14 @@ def board(database: Database, view: View) -> Board:
         headline=_headline(limits, running, totals),
         alarms=sorted(alarms, key=lambda it: it.level != "danger"),
         meters=[_meter(it) for it in limits],
-        line=list(_line(line, limits, running, totals.now, kept)),
+        line=list(_line(line, limits, running, totals.now, kept, held)),
         running=running[:MOST_RUNNING],
         ended=ended,
         timeline=timeline.draw(stretches, seen),
         upkeep=replace(kept, alarms=[]),
         paused=paused,
         outages=outages,
+        places=places,
         raising=verdict,
         last_reaped=None if reaped is None else datetime.fromtimestamp(reaped, UTC),
     )
@@ -153,10 +159,11 @@ def _line(
     running: Sequence[overview.Runs],
     now: datetime,
     kept: Upkeep,
+    held: Mapping[UUID, str],
 ) -> list[Place]:
     otherwise = "starting: a slot is free, its message is on the way"
     if not kept.capacity:
         otherwise = "no worker gives a sign"
     elif len(running) >= kept.capacity:
         otherwise = f"all {words.counted(kept.capacity, 'worker process', 'worker processes')} are busy"
-    return list(places(line, limits, Forecast(limits, running, now), now, otherwise))
+    return list(places(line, limits, Forecast(limits, running, now), now, otherwise, held))

@@ -1,5 +1,7 @@
 """Says codes in words: reasons, sources, verdicts, deeds, states."""
 
+from collections.abc import Mapping
+
 _REASONS = {
     "turn_limit_exceeded": "turn budget exceeded",
     "lease_expired": "run lease expired",
@@ -28,6 +30,7 @@ _SKIPS = {
     "overlap": "an earlier firing was still at work",
     "native": "the workspace schedules itself",
     "paused": "paused",
+    "manual": "a person asked for it",
     "missed": "missed while nobody was up",
     "deadline": "past its start deadline",
     "budget": "budget used up",
@@ -59,6 +62,8 @@ _DEEDS = {
     "auto_paused": "paused by its streak",
     "class_tripped": "outage began",
     "class_closed": "outage over",
+    "next_skipped": "next occurrence skipped",
+    "next_kept": "next occurrence kept",
     "limit_set": "cap set",
     "limit_removed": "limit removed",
 }
@@ -105,3 +110,9 @@ def limit(key: str, workspace: str | None) -> str:
     if kind == "fleet":
         return "fleet"
     return f"workspace {workspace or name}" if kind == "workspace" else f"lane {name}"
+
+
+def place(key: str, workspaces: Mapping[str, str]) -> str:
+    """Where an outage is, by the name of its lane, workspace or host."""
+    kind, _, of = key.partition(":")
+    return f"host {of}" if kind == "host" else limit(key, workspaces.get(of))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from console.deeds import failure_classes, firings, fleet, pausing
+from console.deeds import failure_classes, firings, fleet, pausing, skipping
 from console.pages import codes
 from console.pages.answers import PageRoute
 from console.pages.forms import Actor, Slots, back, go, note_of
@@ -102,6 +102,14 @@ def resume(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Respo
     """Makes a schedule active from now on; nothing that it missed is fired, what was held goes on."""
     pausing.resume(slots, schedule_id, actor)
     return back(form, "resumed", schedule_id)
+
+
+@router.post("/schedules/{schedule_id}/skip-next")
+def skip_next(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
+    """Takes out the next occurrence; `how` is 'undo' to run it after all."""
+    undo = form.get("how") == "undo"
+    (skipping.keep_next if undo else skipping.skip_next)(slots.database, schedule_id, actor)
+    return back(form, "kept" if undo else "skipping", schedule_id)
 
 
 @router.post("/fleet/pause")

@@ -14,7 +14,7 @@ from console.pages.forms import Actor, Rows, Slots, back
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.problems import Problem, Wrong, invalid
-from shared.rules.budgets import in_words
+from shared.rules.budgets import in_words, used
 from shared.settings import environment_name, is_here_only
 from shared.store import budgets, failure_classes, overview, overview_workspaces, schedules
 from shared.store.connection import Database, Postgres
@@ -84,6 +84,7 @@ def list_limits(request: Request, rows: Rows) -> Response:
         "places": list(named.items()),
         "name": codes.limit,
         "amount": in_words,
+        "used": used,
     }
     return show(request, "limits.html", now=now, **told)
 
@@ -151,6 +152,7 @@ def list_outages(request: Request, rows: Rows) -> Response:
     with overview.one_moment(rows) as connection:
         tripped = failure_classes.listing(connection, tripped=True, most=_MOST_OUTAGES)
         every = failure_classes.listing(connection, tripped=False, most=_MOST_OUTAGES)
+        places = _names(connection)
         now = schedules.now(connection)
     over = [it for it in every if it.healed_at is not None]
-    return show(request, "outages.html", tripped=tripped, over=over, now=now)
+    return show(request, "outages.html", tripped=tripped, over=over, places=places, now=now)

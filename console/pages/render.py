@@ -1,5 +1,6 @@
 """Renders templates, everything escaped, with headers that let a page load nothing of others."""
 
+import shlex
 from typing import Any
 
 from fastapi import Request, Response
@@ -60,6 +61,8 @@ def _environment() -> Environment:
         source=codes.source,
         deed=codes.deed,
         plain=codes.plain,
+        place=codes.place,
+        shell=shlex.join,
     )
     known: dict[str, Any] = made.globals
     known["static"] = files.address

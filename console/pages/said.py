@@ -17,6 +17,8 @@ _SAID = {
     "ended": "{} had ended already; nothing was changed.",
     "paused": "{} is paused.",
     "resumed": "{} is active again, from now on.",
+    "skipping": "{} skips its next occurrence, and runs at the one after it.",
+    "kept": "{} runs at its next occurrence after all.",
     "created": "{} was created.",
     "saved": "{} was saved.",
     "unchanged": "{} is as it was: nothing was changed.",

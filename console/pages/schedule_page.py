@@ -50,6 +50,7 @@ class Story:
     schedule: Schedule
     now: datetime
     upcoming: list[datetime]
+    skips: datetime | None
     past: list[Past]
     charts: list[tuple[str, str, Chart | None]]
     edits: list[Revision]
@@ -78,6 +79,7 @@ def _story(rows: Database, schedule: UUID, at: str) -> Story:
             known,
             now,
             [] if known.status == "archived" else preview.upcoming(known, now, _MOST_UPCOMING),
+            known.skip_next_at if known.status == "active" else None,
             _past(connection, schedule),
             _charts(schedule_history.measured(connection, schedule, _MOST_MEASURED), known),
             schedule_edits.revisions(connection, schedule, _MOST_EDITS),

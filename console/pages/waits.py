@@ -1,7 +1,7 @@
 """Why a firing waits, and for how long: from the rows that the page shows."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -94,16 +94,21 @@ class Place:
 
 
 def places(
-    line: Iterable[Waits], limits: Sequence[LimitUse], forecast: Forecast, now: datetime, otherwise: str
+    line: Iterable[Waits],
+    limits: Sequence[LimitUse],
+    forecast: Forecast,
+    now: datetime,
+    otherwise: str,
+    spent: Mapping[UUID, str],
 ) -> Iterator[Place]:
     """Each waiting firing with its reason: first those in line for a slot, then those held back.
 
-    `otherwise` is said of one that nothing in the rows keeps from starting.
+    `otherwise` is said of one that nothing in the rows keeps from starting, `spent` of those whose budget is.
     """
     held_back: list[Place] = []
     place = 0
     for it in line:
-        held = held_by(it, now)
+        held = held_by(it, now, spent)
         if held:
             held_back.append(Place(it, None, held, None))
             continue
@@ -113,8 +118,10 @@ def places(
     yield from held_back
 
 
-def held_by(it: Waits, now: datetime) -> str:
+def held_by(it: Waits, now: datetime, spent: Mapping[UUID, str]) -> str:
     """What keeps a firing out of the line; '' if nothing does."""
+    if it.id in spent:
+        return spent[it.id]
     if it.not_before is not None and it.not_before > now:
         again = "next attempt" if it.attempt_count else "not before"
         return f"{again} {words.when(it.not_before, now)}"

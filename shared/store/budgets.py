@@ -1,6 +1,6 @@
 """Budgets over a rolling day: what they are, what was spent under them, and who has been told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -31,12 +31,16 @@ class Budget:
 
     def measures(self) -> list[tuple[str, int, int]]:
         """Each measure that has a budget, the budget, and what of it is spent."""
+        return [(name, budget, spent) for name, budget, spent, _ in self.with_held()]
+
+    def with_held(self) -> list[tuple[str, int, int, int]]:
+        """The same, each with what is held for what runs."""
         every = (
-            ("turns", self.turns, self.spent_turns),
-            ("tokens", self.tokens, self.spent_tokens),
-            ("micros", self.micros, self.spent_micros),
+            ("turns", self.turns, self.spent_turns, self.held_turns),
+            ("tokens", self.tokens, self.spent_tokens, self.held_tokens),
+            ("micros", self.micros, self.spent_micros, self.held_micros),
         )
-        return [(name, budget, spent) for name, budget, spent in every if budget is not None]
+        return [(name, budget, spent, held) for name, budget, spent, held in every if budget is not None]
 
 
 _SELECT = """
@@ -47,17 +51,28 @@ _SELECT = """
 """
 
 
+def keys_of(schedule: UUID | None, workspace: UUID) -> list[str]:
+    """The keys of the budgets that a firing of this schedule in this workspace is under, where there are such."""
+    return [FLEET, f"workspace:{workspace}", f"schedule:{schedule}"]
+
+
 def of_firing(connection: Postgres, schedule: UUID | None, workspace: UUID) -> list[Budget]:
     """The budgets that a firing of this schedule in this workspace is under."""
+    return of_keys(connection, keys_of(schedule, workspace))
+
+
+def of_keys(connection: Postgres, keys: Iterable[str]) -> list[Budget]:
+    """Those of these keys that there are."""
     with connection.cursor(row_factory=class_row(Budget)) as cursor:
-        return cursor.execute(
-            _SELECT
-            + """
-             where b.key in ('fleet', 'workspace:' || %(workspace)s::text, 'schedule:' || %(schedule)s::text)
-             order by b.key
-            """,
-            {"workspace": workspace, "schedule": schedule},
-        ).fetchall()
+        return cursor.execute(_SELECT + " where b.key = any(%s) order by b.key", [list(keys)]).fetchall()
+
+
+def of_waiting(connection: Postgres, firing: UUID) -> list[Budget]:
+    """The budgets that can hold up a firing: none, where it is forced or does not wait."""
+    found = connection.execute(
+        "select schedule_id, workspace_id from firings where id = %s and status = 'queued' and not forced", [firing]
+    ).fetchone()
+    return [] if found is None else of_firing(connection, *found)
 
 
 def every(connection: Postgres) -> list[Budget]:

@@ -45,6 +45,7 @@ class ScheduleRow:
     pause_note: str | None
     next_run_at: datetime | None
     deferred_until: datetime | None
+    skip_next_at: datetime | None
     last_run_at: datetime | None
     last_status: str | None
     last_error: str | None
@@ -76,9 +77,10 @@ def schedules(connection: Postgres, wanted: Wanted) -> list[ScheduleRow]:
             shown as (select * from found order by workspace, name, id limit %(most)s offset %(offset)s)
             select s.id, s.workspace_id, f.workspace, f.workspace_status, s.name, s.kind, s.cron, s.run_at, s.timezone,
                    s.lane, s.status, s.paused_reason, s.paused_by, s.paused_until, s.pause_note, s.next_run_at,
-                   s.deferred_until, s.last_run_at, s.last_status, left(s.last_error, 300) as last_error,
-                   s.last_failure_reason, s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak,
-                   s.run_count, coalesce(r.recent, '[]') as recent, (select count(*) from found) as found
+                   s.deferred_until, s.skip_next_at, s.last_run_at, s.last_status,
+                   left(s.last_error, 300) as last_error, s.last_failure_reason, s.failure_streak,
+                   s.turn_budget_breach_streak, s.near_lease_streak, s.run_count,
+                   coalesce(r.recent, '[]') as recent, (select count(*) from found) as found
               from shown f
               join schedules s on s.id = f.id
               left join lateral (

@@ -93,7 +93,7 @@ def schedule(connection: Postgres, known: UUID) -> Row | None:
         return cursor.execute(
             """
             select id, name, status, created_at, updated_at, cron, run_at, timezone, start_at, end_at, next_run_at,
-                   deferred_until, paused_by, paused_reason, pause_note, paused_until, now() as now
+                   deferred_until, skip_next_at, paused_by, paused_reason, pause_note, paused_until, now() as now
               from schedules where id = %s
             """,
             [known],

@@ -49,6 +49,7 @@ _SELECT = """
     select id, workspace_id, name, cron, timezone, run_at, priority, lane, overlap, missed, start_deadline_s, jitter_s,
            start_at, end_at, remaining_runs, next_run_at, deferred_until,
            case when status = 'paused' then paused_until end as paused_until,
+           case when status = 'active' then skip_next_at end as skip_next_at,
            coalesce(max_run_seconds, %(max_run_seconds)s) as max_run_seconds, avg_duration_ms
       from schedules
 """

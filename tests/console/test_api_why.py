@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
+from console.deeds.why import of_firing
 from tests.console.conftest import Api
 from tests.console.test_api_firings import complete, run
 from tests.console.test_cli import Cli
@@ -93,3 +95,31 @@ def test_a_moment_to_come_is_answered_by_the_forecast(api: Api) -> None:
     assert told["code"] == "expected"
     assert "after 10 min behind first" in told["words"]
     assert far["code"] == "to_come"
+
+
+def test_a_firing_without_budget_names_it_and_one_workspace_hears_no_figures_of_the_fleet(api: Api) -> None:
+    here = api.workspace()
+    schedule = api.schedule(here, "late", budget_turns=3)["id"]
+    api.ask("PUT", "/api/budgets/fleet", json={"turns": 9})
+    api.rows("insert into spend (token, workspace_id, is_reserved, turns) values (1, %s, false, 9) returning 1", here)
+    waiting = api.ask("POST", f"/api/schedules/{schedule}/execute?queue=true").json()["firing_id"]
+
+    told = api.get(f"/api/firings/{waiting}/why")
+    only = of_firing(api.app.state.database, UUID(waiting), UUID(here)).why
+    api.rows("update firings set forced = true where id = %s returning 1", waiting)
+
+    assert told["code"] == "waits_for_budget"
+    assert "the budget of the fleet leaves nothing (9 of 9 turns)" in told["words"]
+    assert "the budget of the fleet leaves nothing." in only.words
+    assert api.get(f"/api/firings/{waiting}/why")["code"] == "waits_in_line"
+
+
+def test_an_occurrence_that_is_to_be_skipped_says_that_somebody_asked(api: Api) -> None:
+    schedule = api.schedule(api.workspace(), "nightly", cron="0 3 * * *")["id"]
+    at = api.ask("POST", f"/api/schedules/{schedule}/skip-next").json()["skip_next_at"]
+
+    told = api.get(f"/api/schedules/{schedule}/why?at={quote(at)}")
+    ahead = api.get("/api/forecast?hours=30")
+
+    assert (told["code"], "a person asked for it" in told["words"]) == ("expected_skip", True)
+    assert [it["skips"] for it in ahead["schedules"]] == [{"manual": 1}]

@@ -141,8 +141,8 @@ def test_caps_and_budgets_are_set_and_removed(scene: Scene):
 
     assert "fleet 0 of 5" in text_of(page, "caps")
     assert "lane opus 0 of 1" in text_of(page, "caps")
-    assert "0 turns of 100 turns" in text_of(page, "budgets")
-    assert "0.00 USD of 2.50 USD" in text_of(page, "budgets")
+    assert "0 of 100 turns" in text_of(page, "budgets")
+    assert "0.00 of 2.50 USD" in text_of(page, "budgets")
     assert wrong.status_code == 422
     assert scene.sql.execute("select key, cap from limits").fetchall() == [("fleet", 5)]
     assert scene.sql.execute("select count(*) from budgets").fetchone() == (0,)
@@ -162,6 +162,21 @@ def test_a_used_up_budget_offers_to_queue_or_to_force(scene: Scene):
     assert 'value="queue"' in answer.text
 
 
+def test_the_line_names_the_budget_that_leaves_a_firing_nothing(scene: Scene):
+    lab = scene.workspace()
+    scene.press("/budgets", key=f"workspace:{lab}", turns="4", usd="1")
+    scene.sql.execute("insert into spend (token, workspace_id, is_reserved, turns) values (1, %s, false, 3)", [lab])
+    scene.sql.execute("insert into spend (token, workspace_id, is_reserved, turns) values (2, %s, true, 1)", [lab])
+    for title in ("spent", "backs off"):
+        firing = scene.queue(scene.workspace("other") if title == "backs off" else lab, title)
+        scene.sql.execute("update firings set not_before = now() + interval '1 min' where id = %s", [firing])
+
+    line = text_of(scene.get("/").text, "line")
+
+    assert "the budget of workspace lab leaves nothing (3 of 4 turns, 1 turns held for what runs)" in line
+    assert "not before in 1 min" in line
+
+
 def test_the_fleet_is_paused_and_resumed_from_the_first_page(scene: Scene):
     scene.press("/fleet/pause", note="moving house")
     paused = text_of(scene.get("/").text)
@@ -179,8 +194,8 @@ def test_an_outage_is_said_loudly_and_let_go_by_hand(scene: Scene):
         values ('rate_limited@lane:opus', 'rate_limited', 'lane:opus', now(), 3, now() + interval '1 min')
         """
     )
-    assert "Outage that schedules share: rate limited at lane:opus" in text_of(scene.get("/").text)
-    assert "rate limited lane:opus" in text_of(scene.get("/outages").text, "tripped")
+    assert "Outage that schedules share: rate limited at lane opus" in text_of(scene.get("/").text)
+    assert "rate limited lane opus" in text_of(scene.get("/outages").text, "tripped")
 
     scene.press("/outages/release", key="rate_limited@lane:opus", to="/outages")
 

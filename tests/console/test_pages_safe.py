@@ -100,3 +100,33 @@ def test_two_servers_beside_each_other_are_one_to_a_browser(wide: Api, redis_url
 
 def forms_on(page: str) -> list[str]:
     return re.findall('<form method="post" action="([^"]+)"', page)
+
+
+def test_an_unknown_address_is_a_page_to_a_browser_and_a_problem_to_a_program(api: Api) -> None:
+    for path in ("/nonsense", "/schedules/x/y/z"):
+        page, problem = api.ask("GET", path, headers=HTML), api.ask("GET", path)
+        assert (page.status_code, problem.status_code) == (404, 404)
+        assert "<h1>Not found</h1>" in page.text
+        assert 'href="/"' in page.text
+        assert "Content-Security-Policy" in page.headers
+        assert problem.json()["error"] == "not_found"
+    assert api.ask("GET", "/api/nonsense", headers=HTML).json()["error"] == "not_found"
+
+
+def test_the_address_of_a_button_is_a_page_that_says_so(api: Api) -> None:
+    page, problem = api.ask("GET", "/fleet/pause", headers=HTML), api.ask("GET", "/fleet/pause")
+
+    assert (page.status_code, problem.json()["error"]) == (405, "method_not_allowed")
+    assert "only takes what a button of the dashboard sends" in page.text
+    assert page.headers["allow"] == problem.headers["allow"] == "POST"
+    assert int(page.headers["content-length"]) == len(page.content)
+
+
+def test_what_nobody_foresaw_is_a_page_too_and_tells_nothing_of_inside(api: Api) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("console.pages.routes.board", lambda *_: 1 / 0)
+        page = api.ask("GET", "/", headers=HTML)
+
+    assert page.status_code == 500
+    assert "Something went wrong here. It was logged" in page.text
+    assert "division" not in page.text

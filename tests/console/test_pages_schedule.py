@@ -220,3 +220,35 @@ def fields_of(page: str) -> dict[str, str]:
         found[name] = chosen[1]
     found |= dict(re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL))
     return {name: html.unescape(value) for name, value in found.items()}
+
+
+def test_the_next_occurrence_is_skipped_by_a_button_and_kept_by_another(scene: Scene):
+    made = scene.schedule(scene.workspace(), "digest", cron="0 9 * * *")
+    scene.sql.execute(
+        "update schedules set remaining_runs = 2, next_run_at = date_trunc('day', now()) + interval '33 h'"
+    )
+    before = scene.get(f"/schedules/{made}").text
+
+    pressed = scene.press(f"/schedules/{made}/skip-next", to=f"/schedules/{made}")
+    skipped = scene.get(pressed.headers["location"]).text
+    listed = text_of(scene.get("/schedules").text, "schedules")
+    scene.press(f"/schedules/{made}/skip-next", to=f"/schedules/{made}", how="undo")
+    kept = scene.get(f"/schedules/{made}").text
+
+    assert "Skip the next one" in text_of(before, "upcoming")
+    assert "“digest” skips its next occurrence" in skipped
+    assert text_of(skipped, "upcoming").count("is skipped") == 1
+    assert re.search(r'class="left-out"><span>[^<]+09:00 UTC</span>', skipped)
+    # The one that is skipped is none of the two runs that remain.
+    assert [it.count("09:00 UTC") for it in (before, skipped, kept)] == [2, 3, 2]
+    assert "is skipped, as asked" in listed
+    assert "Run the next one after all" in text_of(skipped, "upcoming")
+    assert "is skipped" not in text_of(kept, "upcoming")
+    assert row(scene, "skip_next_at") == (None,)
+
+
+def test_what_is_paused_has_no_next_one_to_skip(scene: Scene):
+    made = scene.schedule(scene.workspace(), "digest")
+    scene.press(f"/schedules/{made}/pause")
+    assert "Skip the next one" not in scene.get(f"/schedules/{made}").text
+    assert scene.press(f"/schedules/{made}/skip-next").status_code == 409

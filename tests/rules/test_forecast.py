@@ -160,6 +160,16 @@ def test_what_is_held_otherwise_is_said() -> None:
     ]
 
 
+def test_an_occurrence_that_a_person_took_out_is_skipped_and_is_none_of_the_runs_that_remain() -> None:
+    late = plan(1, "*/30 * * * *", jitter_s=600, remaining_runs=1, skip_next_at=at(10, 30))
+    other = plan(2, "*/30 * * * *", skip_next_at=at(10, 0))
+
+    found = seen(world(late, other, fleet=9), 1)
+
+    assert {it.name: (it.firings, it.skips) for it in found.schedules} == {"s1": (1, {"manual": 1}), "s2": (2, {})}
+    assert [it.nominal_at for it in found.starts if it.name == "s1"] == [at(11, 0)]
+
+
 def test_bounds_missed_occurrences_and_what_runs_once_are_as_beat_has_them() -> None:
     once = plan(1, next_run_at=at(10, 30), run_at=at(10, 30))
     twice = plan(2, "*/10 * * * *", 1, remaining_runs=2)

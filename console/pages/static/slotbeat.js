@@ -118,7 +118,12 @@ if (address.searchParams.has("said")) {
 }
 
 // On a phone the pages' names are wider than the screen.
-document.querySelector(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+// Not by scrollIntoView: Chromium would begin to tab from there, past the link that skips to the content.
+const here = document.querySelector(".top nav [aria-current]");
+if (here) {
+  const names = here.parentElement;
+  names.scrollLeft += here.getBoundingClientRect().left - names.getBoundingClientRect().left - 40;
+}
 
 // A form with a preview: what the server makes of it, while it is typed.
 const form = document.querySelector("form[data-preview]");

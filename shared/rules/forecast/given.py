@@ -45,6 +45,7 @@ class Planned:
     remaining_runs: int | None = None
     deferred_until: datetime | None = None
     paused_until: datetime | None = None
+    skip_next_at: datetime | None = None
     max_run_seconds: int = 1200
     avg_duration_ms: int | None = None
 

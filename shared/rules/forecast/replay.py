@@ -183,12 +183,14 @@ class _Clock:
         found = due_now(it.facts, moment)
         for skip in found.skips:
             self.skips[it.row.id, skip.reason] += skip.count
-        fire = list(found.fire)
+        fire = [nominal for nominal in found.fire if nominal != it.row.skip_next_at]
+        if len(fire) < len(found.fire):
+            self.skips[it.row.id, SkipReason.MANUAL] += 1
         refusal = it.refused or (self._overlap(it.row) if fire else None)
         if refusal is not None and fire:
             self.skips[it.row.id, refusal] += len(fire)
             fire = []
-        following = found.next_run_at if fire or not found.fire else found.next_if_refused
+        following = found.next_run_at if len(fire) == len(found.fire) else found.next_if_refused
         if following is not None:
             left = it.facts.remaining_runs
             left = None if left is None else left - len(fire)

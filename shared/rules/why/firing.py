@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.rules.jitter import jitter
 from shared.rules.overlap import runs_alone
 from shared.rules.why.told import Step, Why, clock, span
-from shared.rules.why.waiting import NOTICED, Around, Needs, waited
+from shared.rules.why.waiting import NOTICED, Around, Needs, spends, waited
 
 _LATE = timedelta(seconds=5)  # a tick that is this late was put off, or nobody was up
 _BY_HAND = {"manual_run": "run now by", "manual_force_bypass": "run now past the caps by"}
@@ -119,7 +119,7 @@ def _waits(it: Fired, tries: Sequence[Try], around: Around) -> Iterator[Step]:
         if free > begin:
             words = f"waited {span(free - begin)} before its next attempt, as its backoff says"
             yield Step(begin, "backoff", words, {"waited_s": round((free - begin).total_seconds(), 1)})
-        step = waited(needs, around, free, end)
+        step = (spends if end == it.now and it.status == "queued" else waited)(needs, around, free, end)
         if step is not None:
             yield step
 
@@ -181,8 +181,9 @@ def _code(it: Fired, steps: Sequence[Step]) -> str:
 
 def _held_by(it: Fired, around: Around) -> tuple[str, str]:
     """Why a firing that waits does not start now."""
-    if it.not_before is not None and it.not_before > it.now:
-        return "waits_for_backoff", f"its next attempt is not before {clock(it.not_before)}"
+    later = it.not_before if it.not_before is not None and it.not_before > it.now else None
+    if later is not None and not around.spent:
+        return "waits_for_backoff", f"its next attempt is not before {clock(later)}"
     if it.schedule_status == "paused" and it.source not in ("manual", "rerun"):
         note = f": {it.pause_note}" if it.pause_note else ""
         return "waits_for_pause", f"its schedule is paused by {it.paused_by}{note}"
@@ -190,6 +191,13 @@ def _held_by(it: Fired, around: Around) -> tuple[str, str]:
         return "waits_for_workspace", f"workspace {it.workspace} is {it.workspace_status}"
     if open_class := next((each for each in around.tripped if each.healed_at is None), None):
         return "waits_for_class", f"its place has failures of the class {open_class.key}: one firing at a time tries it"
+    return _for_room(around, later)
+
+
+def _for_room(around: Around, later: datetime | None) -> tuple[str, str]:
+    """What of a budget and a slot it has not; one that found its budget spent looks again later."""
+    if around.spent:
+        return "waits_for_budget", f"{around.spent[0]}{f'; it looks again at {clock(later)}' if later else ''}"
     if around.caps.get("fleet") == 0:
         return "waits_for_drain", "the fleet is drained: its cap is 0"
     return "waits_in_line", "it is in line for a slot"

@@ -45,6 +45,7 @@ class Row:
     end_at: datetime | None
     next_run_at: datetime | None
     deferred_until: datetime | None
+    skip_next_at: datetime | None
     paused_by: str | None
     paused_reason: str | None
     pause_note: str | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from shared.rules.budgets import Spent
 from shared.rules.why.told import Step, clock, names, span
 
 NOTICED = timedelta(seconds=1)
@@ -48,11 +49,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What was so while it waited: who held slots, the caps, what was tripped."""
+    """What was so while it waited: who held slots, the caps, what was tripped; and which budgets are spent now."""
 
     holds: Sequence[Hold]
     caps: Mapping[str, int]
     tripped: Sequence[Tripped] = ()
+    spent: Sequence[Spent] = ()
 
 
 def waited(needs: Needs, around: Around, since: datetime, until: datetime) -> Step | None:
@@ -69,6 +71,17 @@ def waited(needs: Needs, around: Around, since: datetime, until: datetime) -> St
         words = f"waited {span(until - since)} for an earlier firing of its schedule to end"
         return _step(since, until, "waited_for_own", words, {"behind": list(own)})
     return _for_a_slot(needs, around, since, until)
+
+
+def spends(needs: Needs, around: Around, since: datetime, now: datetime) -> Step | None:
+    """The wait from `since` on, of one that waits still, as a step that names the budget; None if it is for no budget.
+
+    When a budget ran out is in no row: that it is spent now is what can be said.
+    """
+    if not around.spent:
+        return waited(needs, around, since, now)
+    words = f"waited {span(now - since)} so far, and {around.spent[0]}"
+    return _step(since, now, "waited_for_budget", words, {"budgets": [it.key for it in around.spent]})
 
 
 def _for_a_slot(needs: Needs, around: Around, since: datetime, until: datetime) -> Step:
