@@ -1,4 +1,4 @@
-"""Every page, light and dark: axe finds nothing serious, and a phone need not be scrolled sideways."""
+"""Every page, light and dark: axe finds nothing serious, and no window need be scrolled sideways."""
 
 import sys
 
@@ -12,16 +12,25 @@ from tests.waiting import until
 PAGES = (
     *("/", "/schedules", "/schedules/new", "/schedules/{schedule}", "/schedules/{schedule}/edit", "/firings"),
     *("/firings/{firing}", "/forecast", "/workspaces", "/workspaces/{workspace}", "/limits", "/outages"),
-    *("/activity", "/settings", "/sign-in", "/schedules/00000000-0000-0000-0000-000000000000"),
+    *("/activity", "/settings", "/sign-in", "/schedules/00000000-0000-0000-0000-000000000000", "/nonsense"),
 )
+OPENS_OUTSIDE = """[...document.querySelectorAll("details.pop")].some((it) => {
+  it.open = true;
+  const { left, right, width } = it.querySelector("form").getBoundingClientRect();
+  it.open = false;
+  return left < 0 || right > document.documentElement.clientWidth || width < 100;
+})"""
 TALKS = 'import json; print(json.dumps({"type": "turn", "text": "hello"})); print("done")'
 
 
 @pytest.fixture(scope="session")
 def seeded(stack: Stack) -> dict[str, str]:
     """Of everything that can be seen one: what ran, failed, waits, was skipped, collides, is paused."""
-    place = stack.workspace("seeded")
-    schedule = stack.schedule(place, "seen", sys.executable, "-c", TALKS, cron="0 3 * * *", max_turns=9, prompt="look")
+    place = stack.workspace("seeded " + 150 * "x")
+    stack.schedule(place, ("a name in many words " * 10)[:200].strip(), cron="*/7 * * * *", lane="l" * 60)
+    schedule = stack.schedule(
+        place, "seen " + 195 * "y", sys.executable, "-c", TALKS, cron="0 3 * * *", max_turns=9, prompt="look"
+    )
     firing = stack.ran(schedule)
     stack.ran(stack.schedule(place, "fails", "false"))
     neighbour = stack.schedule(place, "neighbour", cron="0 3 * * *")
@@ -56,13 +65,16 @@ def test_axe_finds_nothing_light_or_dark(stack: Stack, page: Page, seeded: dict[
     assert [f"{it['id']}: {[node['html'] for node in it['nodes']][:3]}" for it in [*light, *dark]] == []
 
 
-def test_no_page_is_wider_than_a_phone(stack: Stack, browser: Browser, seeded: dict[str, str]) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_its_window_and_what_opens_stays_within_it(
+    stack: Stack, browser: Browser, seeded: dict[str, str], width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, has_touch=width < 500)
     page = context.new_page()
     wide: list[str] = []
     for path in PAGES:
         page.goto(stack.url + path.format(**seeded))
-        if page.evaluate("document.documentElement.scrollWidth") > 390:
+        if page.evaluate("document.documentElement.scrollWidth") > width or page.evaluate(OPENS_OUTSIDE):
             wide.append(path)
     context.close()
     assert wide == []

@@ -13,17 +13,20 @@ from tests.waiting import until
 
 def test_a_page_that_nobody_sees_asks_nothing_and_asks_at_once_when_it_is_seen(stack: Stack, page: Page) -> None:
     asked: list[str] = []
+    page.clock.install()
     page.goto(stack.url)
-    page.on("request", lambda it: asked.append(it.url))
-    until(lambda: pumped(page) and len(asked) >= 2)
+    page.on("requestfinished", lambda it: asked.append(it.url))
+    for nth in (1, 2):
+        page.clock.run_for(2100)
+        until(lambda nth=nth: pumped(page) and len(asked) == nth)
 
     hide(page, hidden=True)
-    asked.clear()
-    page.wait_for_timeout(2500)
-    assert asked == []
+    page.clock.run_for(60_000)
+    assert pumped(page)
+    assert len(asked) == 2
 
     hide(page, hidden=False)
-    until(lambda: pumped(page) and asked, 1.5)
+    until(lambda: pumped(page) and len(asked) == 3)
 
 
 def hide(page: Page, *, hidden: bool) -> None:
