@@ -1,13 +1,11 @@
 """OBS-3: what happened and why, decided from rows."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from shared.rules.budgets import Spent
 from shared.rules.reasons import SkipReason
 from shared.rules.why.firing import Deed, Fired, Try, why_firing
 from shared.rules.why.schedule import _SKIPS, Edit, Row, Skipped, Then, as_it_was, paused_now, why_not
@@ -16,7 +14,6 @@ from shared.rules.why.waiting import Around, Hold, Needs, Tripped, waited
 NOW = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
 HERE, THERE, OWN = UUID(int=1), UUID(int=2), UUID(int=3)
 SECOND = timedelta(seconds=1)
-SPENT = Spent("fleet", "the fleet", "9 of 9 turns")
 
 
 def before(seconds: float) -> datetime:
@@ -171,21 +168,6 @@ def test_by_hand_cancelled_replaced_and_over_budget_are_said() -> None:
     assert "(8 turns, its budget was 7)" in breach.words
 
 
-def test_what_waits_for_its_budget_names_it_and_when_it_looks_again() -> None:
-    held = Around([], {"fleet": 1}, (), [SPENT])
-    waits = fired(status="queued", finished_at=None, not_before=NOW + SECOND)
-
-    why, ended = why_firing(waits, [], [], held), why_firing(fired(), [], [], held)
-    paused = why_firing(replace(waits, schedule_status="paused", paused_by="ann"), [], [], held)
-
-    assert why.code == "waits_for_budget"
-    assert "leaves nothing (9 of 9 turns); it looks again at 2026-03-28 12:00:01Z" in why.words
-    [step] = [it for it in why.steps if it.code == "waited_for_budget"]
-    assert (step.facts["budgets"], step.facts["waited_s"]) == (["fleet"], 100)
-    assert "budget" not in ended.words
-    assert paused.code == "waits_for_pause"
-
-
 @pytest.mark.parametrize(
     ("over", "code", "words"),
     [
@@ -209,11 +191,6 @@ def test_what_waits_now_says_for_what(over: dict[str, Any], code: str, words: st
         (Around([], {}, [Tripped("timeout@lane:m", before(9), None)]), "waits_for_class", "the class timeout@lane:m"),
         (Around([], {}, [Tripped("timeout@lane:m", before(9), before(1))]), "waits_in_line", "in line"),
         (Around([], {"fleet": 0}), "waits_for_drain", "its cap is 0"),
-        (
-            Around([], {"fleet": 0}, (), [SPENT]),
-            "waits_for_budget",
-            "the budget of the fleet leaves nothing (9 of 9 turns)",
-        ),
     ],
 )
 def test_what_waits_for_others_says_so(around: Around, code: str, words: str) -> None:
