@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import lru_cache
@@ -248,6 +249,24 @@ class NoAddress(RuntimeError):
     """A server's address is missing; the message names the variable."""
 
 
+class BadAddress(NoAddress):
+    """A server's address is none; the message names the variable and how one looks."""
+
+
+# How they begin. Postgres also takes `host=... dbname=...`; the broker's forms are kombu's to know.
+_FORMS = {
+    "DATABASE_URL": (r"postgres(?:ql)?://|\s*\w+\s*=", "postgresql://user:password@host:5432/database"),
+    "REDIS_URL": (r"rediss?://|unix://", "redis://host:6379/0"),
+}
+
+
+def check_address(name: str, url: str) -> None:
+    """BadAddress where a URL cannot be one. It is not shown: it may hold a password."""
+    begins, example = _FORMS[name]
+    if not re.match(begins, url):
+        raise BadAddress(f"{name} is no address: write it as in {example}")
+
+
 def _checking_certificates(broker_url: str) -> str:
     """A `rediss://` broker that does not say how, checks certificates: kombu would take it for one without TLS."""
     if not broker_url.startswith("rediss://") or "ssl_cert_reqs=" in broker_url:
@@ -261,6 +280,7 @@ def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
     for name in ("DATABASE_URL", "REDIS_URL"):
         if not environ.get(name):
             raise NoAddress(f"{name} is not set: set it, or run `slotbeat up`, which brings its own servers")
+        check_address(name, environ[name])
     redis_url = environ["REDIS_URL"]
     return Addresses(
         environ["DATABASE_URL"],

@@ -14,7 +14,7 @@ from console.doctor.finding import Finding
 from console.doctor.patient import Patient
 from console.local import state
 from shared.rules.text import one_line
-from shared.settings import Addresses, NoAddress, addresses
+from shared.settings import Addresses, BadAddress, NoAddress, addresses
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _LONGEST_CHECK = 12
@@ -34,6 +34,8 @@ def where(environ: Mapping[str, str], folder: Path) -> Addresses:
     """The addresses of the environment, else those of what `slotbeat up` runs in the folder; NoAddress for neither."""
     try:
         return addresses(environ)
+    except BadAddress:
+        raise
     except NoAddress:
         running = state.read(folder)
         if running is None:

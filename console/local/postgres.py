@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -109,7 +110,7 @@ class Postgres:
             secret.unlink()
         if made.returncode:
             said = (made.stdout + made.stderr).decode(errors="replace")
-            raise ServerFailed(f"Postgres could not make its data folder {folder}:\n{said}")
+            raise ServerFailed(f"Postgres could not make its data folder {folder}: {worst(said)}")
 
     def _check_version(self) -> None:
         theirs = (self.data / "PG_VERSION").read_text("ascii").strip()
@@ -126,6 +127,12 @@ def install() -> Path:
     if not found:
         raise ServerFailed(f"no Postgres in {folder}: set DATABASE_URL to a Postgres of yours")
     return found[-1].parent.parent
+
+
+def worst(said: str) -> str:
+    """The line of initdb's that tells what went wrong; the last one where none does."""
+    lines = [it.strip() for it in said.splitlines() if it.strip()] or ["it did not say why"]
+    return next((it for it in lines if re.search(r"\b(FATAL|PANIC|error):", it)), lines[-1])
 
 
 def major(folder: Path) -> str:

@@ -19,6 +19,7 @@ from console.local.servers import Servers, make_folder
 from console.local.signals import Asked, listening
 from console.local.state import State, claim, forget, publish, publish_ready, read
 from console.local.supervisor import Supervisor
+from console.local.theirs import check_theirs
 
 DEFAULT_PORT = 8000
 STARTING_LOOK_EVERY_S, LOOK_EVERY_S = 0.05, 0.5
@@ -55,7 +56,11 @@ def up(folder: Path, port: int | None, workers: int, demo: bool, stack: Stack = 
             os.close(lock)
     except KeyboardInterrupt:
         return 130
-    except (CannotStart, ServerFailed, OSError, psycopg.Error, RuntimeError) as error:
+    except OSError as error:
+        remedy = "choose a folder that can be written and has room, with --dir"
+        print(f"slotbeat up: {error.filename or folder}: {error.strerror or error}: {remedy}", file=sys.stderr)
+        return 1
+    except (CannotStart, ServerFailed, psycopg.Error, RuntimeError) as error:
         print(f"slotbeat up: {error}", file=sys.stderr)
         return 1
 
@@ -71,6 +76,7 @@ def point_to_the_first(folder: Path) -> int:
 
 
 def run(wishes: Wishes, asked: Asked) -> int:
+    check_theirs(os.environ)
     servers = Servers(wishes.folder)
     own = [server for name, server in by_variable(servers).items() if not os.environ.get(name)]
     with claimed_port(wishes.port) as api_port:

@@ -18,6 +18,7 @@ from tests.running import Start, Started
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+REMEDY = "choose a folder that can be written and has room, with --dir"
 
 
 class Up(Protocol):
@@ -200,6 +201,34 @@ def test_servers_of_the_environment_are_used_instead_of_ours(
     assert part(started, "bin/postgres") is None
     assert part(started, "valkey-server") is None
     assert not started.says("Demo fleet"), "a database that was given is not ours to fill"
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "words"),
+    [
+        ("REDIS_URL", "redis://127.0.0.1:9/0", "Correct REDIS_URL, or unset it"),
+        ("REDIS_URL", "sesame", "REDIS_URL is no address"),
+        ("DATABASE_URL", "postgresql://x:y@127.0.0.1:9/z", "Correct DATABASE_URL, or unset it"),
+        ("DATABASE_URL", "sesame", "DATABASE_URL is no address"),
+    ],
+)
+def test_a_server_of_the_environment_that_is_not_there_is_named_before_anything_starts(
+    up: Up, variable: str, address: str, words: str
+) -> None:
+    started = up(0, **{variable: address})
+
+    assert started.wait() == 1
+    assert words in started.text
+    assert len(started.text.splitlines()) == 1, started.text
+
+
+def test_a_folder_that_cannot_be_is_named_with_the_remedy(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    started = start("python", "-m", "tests.local.stand_ins", tmp_path / "file", "1", "0", cwd=ROOT)
+
+    assert started.wait() == 1
+    assert started.text == f"slotbeat up: {tmp_path}/file: File exists: {REMEDY}\n"
 
 
 def test_two_folders_run_side_by_side(up: Up, start: Start, folder: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_server_whose_certificate_nobody_vouches_for_is_told_nothing(fleet: Fl
 
 def test_the_broker_checks_certificates_unless_it_is_told_how() -> None:
     def broker(url: str) -> str:
-        return addresses({"DATABASE_URL": "x", "REDIS_URL": url}).broker_url
+        return addresses({"DATABASE_URL": "postgresql://", "REDIS_URL": url}).broker_url
 
     assert broker("redis://h/0") == "redis://h/0"
     assert broker("rediss://h/0") == "rediss://h/0?ssl_cert_reqs=required"
@@ -99,6 +99,6 @@ def test_a_cluster_is_refused_with_the_remedy_by_who_would_need_it(variable: str
 
 def test_what_is_no_cluster_or_does_not_answer_is_not_refused(fleet: Fleet) -> None:
     assert cluster_refused(addresses(fleet.environment)) is None
-    assert cluster_refused(addresses({"DATABASE_URL": "x", "REDIS_URL": "redis://127.0.0.1:1/0"})) is None
+    assert cluster_refused(addresses({"DATABASE_URL": "postgresql://", "REDIS_URL": "redis://127.0.0.1:1/0"})) is None
     with Redis.from_url(fleet.environment["REDIS_URL"]) as client:
         assert client.ping()
