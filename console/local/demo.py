@@ -40,6 +40,7 @@ class Demo:
 def fleet(api_url: str, folder: Path) -> list[Demo]:
     """Some of them at the same minute, so that there is a line to see."""
     libraries = Path(httpx.__file__).parents[1]
+    state = str(folder / "state.json")
     source, packages = str(ROOT / "shared"), str(libraries / "celery")
     return [
         Demo("research", "count lines", "*/2 * * * *", "count_lines", (str(ROOT),), {"max_turns": 40}),
@@ -48,8 +49,8 @@ def fleet(api_url: str, folder: Path) -> list[Demo]:
         Demo("research", "wait for an answer", "*/3 * * * *", "stuck", (), {"max_run_seconds": 20}),
         Demo("research", "weekly digest", "0 7 * * 1", "agent", (source, "4"), {"timezone": "Europe/Berlin"}),
         Demo("operations", "checksum the libraries", "*/3 * * * *", "checksum", (packages,), {"priority": 7}),
-        Demo("operations", "report of the day", "*/2 * * * *", "report", (str(folder / "state.json"),)),
-        Demo("operations", "is the API there", "* * * * *", "fetch", (f"{api_url}/readyz",), {"priority": 2}),
+        Demo("operations", "report of the day", "*/2 * * * *", "report", (state,)),
+        Demo("operations", "is the API there", "* * * * *", "fetch", (f"{api_url}/readyz", state), {"priority": 2}),
         Demo("operations", "back up", "* * * * *", "backup", ("/mnt/slotbeat-demo-backup",)),
         Demo("operations", "nightly checksum", "30 2 * * *", "checksum", (source,), {"timezone": "America/New_York"}),
     ]
