@@ -1,6 +1,7 @@
 """The command `slotbeat`: it speaks only the HTTP API, to a running server or in this process."""
 
 import sys
+from io import StringIO
 
 import click
 
@@ -58,6 +59,9 @@ def root(context: click.Context, folder: str, debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; an unexpected error is one line, unless --debug is there."""
+    # Closed by the caller (`>&-`): what is said goes nowhere, what is done is done.
+    sys.stdout = sys.stdout or StringIO()
+    sys.stderr = sys.stderr or StringIO()
     try:
         root(prog_name="slotbeat")
     except Exception as error:

@@ -16,8 +16,9 @@ def advice(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"  free instead: --cron {' or '.join(choices)}"
     hint = told["calibration"]
     if hint is not None:
-        which = f"{hint['schedules']} other schedule{'s' * (hint['schedules'] > 1)} of adapter {hint['adapter']}"
-        yield f"hint: {which} took {hint['median_turns']} turns per firing (the median of their averages)"
+        turns = f"{hint['median_turns']} turn{'s' * (hint['median_turns'] != 1)}"
+        others = f"the median of {hint['schedules']} other schedule{'s' * (hint['schedules'] > 1)}"
+        yield f"hint: a firing of adapter {hint['adapter']} takes {turns} ({others}); --max-turns is its budget"
 
 
 def _collision(it: Mapping[str, Any]) -> str:

@@ -39,7 +39,10 @@ class Change:
 @json_option
 @click.pass_context
 def apply(context: click.Context, file: str, dry_run: bool, prune: bool, as_json: bool) -> None:
-    """Make the schedules of a YAML FILE so (- is stdin): add what is new, edit what differs; twice is as once."""
+    """Make the schedules as a YAML FILE has them. Adds what is new, edits what differs; twice is as once.
+
+    - is standard input. `slotbeat schedule export` prints such a file.
+    """
     declared = read(file)
     api = server(context)
     changes = _changes(api, declared, prune)

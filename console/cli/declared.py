@@ -72,7 +72,9 @@ def read(path: str) -> list[dict[str, Any]]:
         raise Failure(f"{path} is no YAML that a schedule could be in: {error}.", USAGE) from error
     them = told.get("schedules") if isinstance(told, dict) and set(told) == {"schedules"} else None
     if not isinstance(them, list) or not all(isinstance(it, dict) for it in them):
-        raise Failure(f"{path}: write a list under schedules:, as `slotbeat schedule export` does.", USAGE)
+        raise Failure(
+            f"{path}: write one list, schedules:, and nothing beside it; `slotbeat schedule export` shows how.", USAGE
+        )
     _check(path, them)
     return them
 

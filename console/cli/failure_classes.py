@@ -50,6 +50,6 @@ def list_classes(context: click.Context, tripped: bool, as_json: bool) -> None:
 @click.argument("key")
 @click.pass_context
 def release_class(context: click.Context, key: str) -> None:
-    """Let everything go on that a class holds, without waiting for a probe. KEY is as `list` shows it."""
+    """Let everything go on that a class holds. Nobody waits for a probe then. KEY is as `list` shows it."""
     told = server(context).ask("POST", f"/api/failure-classes/{quote(key, safe=':@')}/release")
     click.echo(show.cell(f"{told['key']} is closed", 0))

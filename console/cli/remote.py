@@ -65,4 +65,6 @@ class Remote:
 
     def _unreachable(self, error: httpx.TransportError) -> Failure:
         why = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
+        if "SSL" in str(error):
+            return Failure(f"{self._address} cannot be reached by TLS: {error}. Check SLOTBEAT_URL: http or https?")
         return Failure(f"{self._address} {why}. Is it running? Start it with `slotbeat up`, or set SLOTBEAT_URL.")

@@ -73,7 +73,7 @@ def show_schedule(context: click.Context, called: str, as_json: bool) -> None:
 def add_schedule(
     context: click.Context, name: str, workspace: str, command: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
-    """Add a schedule: slotbeat schedule add NAME -w WORKSPACE --cron '0 3 * * *' -- COMMAND ARGUMENT..."""
+    """Add a schedule. For example: slotbeat schedule add NAME -w WORKSPACE --cron '0 3 * * *' -- COMMAND ARGUMENT..."""
     fields = fields_of(given, command)
     if "target" not in fields:
         raise click.UsageError("What shall it run? A command behind --, or --http, --a2a, --python, --celery.", context)
@@ -94,7 +94,7 @@ def add_schedule(
 def edit_schedule(
     context: click.Context, called: str, command: tuple[str, ...], clear: tuple[str, ...], as_json: bool, **given: Any
 ) -> None:
-    """Edit the fields that are given; a command behind -- takes the place of the one there is."""
+    """Edit the fields that are given. A command behind -- takes the place of the one there is."""
     api = server(context)
     known = found.schedule(api, called)
     body = {**fields_of(given, command), **{it.replace("-", "_"): None for it in clear}}
@@ -160,7 +160,8 @@ def run_schedule(context: click.Context, called: str, force: bool, queue: bool, 
     ended = follow(api, told["firing_id"], as_json=as_json)
     if ended["status"] != "completed":
         why = ended["failure_reason"] or ended["status"]
-        raise Failure(f"Firing {told['firing_id']} {ended['status']}: {why} {ended['error'] or ''}".strip(), FAILED)
+        more = f" ({ended['error']})" if ended["error"] else ""
+        raise Failure(f"Firing {told['firing_id']} {ended['status']}: {why}{more}", FAILED)
 
 
 for _command in (timing.preview, timing.backfill, upkeep.history, upkeep.skip_next, upkeep.copy, upkeep.export, apply):

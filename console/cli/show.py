@@ -17,6 +17,7 @@ _COLOURS = {
 }  # fmt: skip
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _LONGEST_CELL = 60
+_WIDEST = 2000
 
 Column = tuple[str, Callable[[Mapping[str, Any]], Any]]
 
@@ -103,4 +104,8 @@ def _rich(names: list[str], cells: list[list[str]]) -> None:
     for row in cells:
         # Text, not str: what stands in square brackets is no markup of ours.
         drawn.add_row(*(Text(it, style=_COLOURS.get(it, "")) for it in row))
-    Console().print(drawn)
+    console = Console()
+    needed = console.measure(drawn, options=console.options.update(width=_WIDEST)).maximum
+    # A narrower terminal breaks the lines itself: that reads, and pastes, better than cells of six letters.
+    console.width = max(console.width, needed)
+    console.print(drawn)

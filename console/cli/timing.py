@@ -24,7 +24,7 @@ _MADE: list[show.Column] = [
 @json_option
 @click.pass_context
 def preview(context: click.Context, cron: str | None, as_json: bool, **given: Any) -> None:
-    """Say when a cron expression runs next, in words and moments: slotbeat schedule preview '30 9 * * mon-fri'."""
+    """Say when a cron expression runs next. For example: slotbeat schedule preview '30 9 * * mon-fri'."""
     body = {name: value for name, value in {"cron": cron, **given}.items() if value is not None}
     if "run_at" in body:
         body["kind"] = "once"
@@ -45,7 +45,7 @@ def preview(context: click.Context, cron: str | None, as_json: bool, **given: An
 @json_option
 @click.pass_context
 def backfill(context: click.Context, called: str, start: str, end: str, dry_run: bool, as_json: bool) -> None:
-    """Fire the occurrences of a past span that made no firing; what was skipped is replaced."""
+    """Fire what a past span did not. Its occurrences that made no firing are fired; skips are replaced."""
     api = server(context)
     path = f"/api/schedules/{found.schedule(api, called)['id']}/backfill"
     told = api.ask("POST", path, {"start": start, "end": end, "dry_run": dry_run})

@@ -40,7 +40,7 @@ def create_token(
     expires_at: str | None,
     as_json: bool,
 ) -> None:
-    """Make a token and print it, this once; without --scope it may read."""
+    """Make a token and print it, this once. Without --scope it may read."""
     api = server(context)
     place = None if workspace is None else found.workspace(api, workspace)["id"]
     body = {"name": name, "scopes": list(scopes) or ["read"], "workspace_id": place, "expires_at": expires_at}
@@ -68,7 +68,7 @@ def list_tokens(context: click.Context, everyone: bool, as_json: bool) -> None:
 @click.argument("called", metavar="TOKEN")
 @click.pass_context
 def revoke_token(context: click.Context, called: str) -> None:
-    """Revoke a token, by its name, its id, or how it begins; sign-ins with it end too."""
+    """Revoke a token. By its name, its id, or how it begins; sign-ins with it end too."""
     api = server(context)
     known = _known(api, called)
     api.ask("DELETE", f"/api/tokens/{known['id']}")

@@ -41,7 +41,7 @@ def _told(value: Any) -> str:
 @json_option
 @click.pass_context
 def skip_next(context: click.Context, called: str, undo: bool, as_json: bool) -> None:
-    """Skip the next occurrence of a schedule, once; the one after it runs."""
+    """Skip the next occurrence of a schedule, once. The one after it runs."""
     api = server(context)
     path = f"/api/schedules/{found.schedule(api, called)['id']}/skip-next"
     after = api.ask("DELETE" if undo else "POST", path)
@@ -81,7 +81,7 @@ def copy(context: click.Context, called: str, name: str, workspace: str | None, 
 @json_option
 @click.pass_context
 def export(context: click.Context, called: tuple[str, ...], workspace: str | None, as_json: bool) -> None:
-    """Print schedules as a file that `slotbeat schedule apply` takes; all of them, if none is named."""
+    """Print schedules as a file for `apply`. All of them, if none is named."""
     api = server(context)
     place = found.workspace(api, workspace)["id"] if workspace else None
     rows = [found.schedule(api, it) for it in called] or api.every("/api/schedules", workspace=place)

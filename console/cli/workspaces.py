@@ -154,7 +154,7 @@ def show_health(context: click.Context, called: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def restart_workspace(context: click.Context, called: str, wait: bool, as_json: bool) -> None:
-    """Restart it: one restart runs at a time, and one more follows, however often it is asked for."""
+    """Restart it. One restart runs at a time, and one more follows, however often it is asked for."""
     api = server(context)
     known = found.workspace(api, called)
     path = f"/api/workspaces/{known['id']}/restart"
@@ -192,7 +192,7 @@ def _told_restart(name: str, told: dict[str, Any]) -> str:
 @click.argument("called", metavar="WORKSPACE")
 @click.pass_context
 def remove_workspace(context: click.Context, called: str) -> None:
-    """Remove a workspace: what waits in it is cancelled, what runs ended, its schedules archived."""
+    """Remove a workspace. What waits in it is cancelled, what runs ended, its schedules archived."""
     api = server(context)
     known = found.workspace(api, called)
     api.ask("DELETE", f"/api/workspaces/{known['id']}")

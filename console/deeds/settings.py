@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from console.deeds.limits import set_cap
-from console.problems import Problem, Wrong, invalid, not_found
+from console.problems import Problem, Wrong, invalid
 from shared.admission import Admission
+from shared.rules.text import one_line
 from shared.settings import BadSetting, Setting, Settings, environment_name, is_here_only, is_secret, parse, resolve
 from shared.store import activity, limits
 from shared.store import settings as table
@@ -25,7 +26,7 @@ def one(database: Database, key: str) -> Setting:
     """One setting as it stands."""
     found = [it for it in every(database) if it.key == key]
     if not found:
-        raise not_found("setting", key)
+        raise Problem(404, "not_found", f"There is no setting {one_line(key)}. See `slotbeat settings`.")
     return found[0]
 
 

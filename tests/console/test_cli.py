@@ -216,7 +216,31 @@ def test_what_cannot_be_reached_is_one_line_with_a_remedy(tmp_path: Any, databas
         assert words in told.stderr
     secret = database_url.split(":")[2].partition("@")[0]
     assert secret not in broken("schedule", "list", exits=1).output
+    no_address = {"DATABASE_URL": "sesame", "REDIS_URL": "redis://127.0.0.1:9/0"}
+    told = Cli(no_address, str(tmp_path))("schedule", "list", exits=1).stderr
+    assert (
+        told == "slotbeat: DATABASE_URL is no address: write it as in postgresql://user:password@host:5432/database.\n"
+    )
+    told = Cli({**no_address, "DATABASE_URL": gone, "REDIS_URL": "sesame"}, str(tmp_path))("doctor", exits=2).stderr
+    assert told == "slotbeat: REDIS_URL is no address: write it as in redis://host:6379/0.\n"
     Cli({"SLOTBEAT_URL": "ftp://x"}, str(tmp_path))("schedule", "list", exits=2)
+
+
+def test_a_terminal_that_is_too_narrow_breaks_lines_and_no_cells(cli: Cli, api: Api, start: Start) -> None:
+    api.schedule(api.workspace("lab"), "a name of some length")
+
+    program = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    listed = (sys.executable, "-m", "console.cli", "schedule", "list")
+    drawn = start("python", "-c", program, *listed, env={**cli.environment, "COLUMNS": "60", "TERM": "xterm"})
+
+    assert drawn.wait() == 0
+    assert "lab/a name of some length" in drawn.text
+
+
+def test_a_closed_standard_output_is_no_error(cli: Cli, start: Start) -> None:
+    listed = start("sh", "-c", f"'{sys.executable}' -m console.cli limit list >&-", env=cli.environment)
+
+    assert listed.wait() == 0, listed.text
 
 
 def test_tables_are_aligned_text_in_pipes_and_help_needs_nothing_heavy(cli: Cli, api: Api, start: Start) -> None:

@@ -141,12 +141,17 @@ def _tried(it: Fired, tries: Sequence[Try]) -> Iterator[Step]:
             continue
         said = [each.failure_reason or "", "" if each.exit_code is None else f"exit code {each.exit_code}"]
         how = ", ".join(filter(None, said))
-        words = f"attempt {each.number} was {each.outcome} after {span(each.ended_at - each.claimed_at)}"
+        words = f"attempt {each.number} {_ended_as(each.outcome)} after {span(each.ended_at - each.claimed_at)}"
         more = {**facts, "outcome": each.outcome, "reason": each.failure_reason, "exit_code": each.exit_code}
         yield Step(each.ended_at, f"attempt_{each.outcome}", f"{words}{f' ({how})' if how else ''}", more)
         if each.late:
             words = f"attempt {each.number} reported after it had been given up: kept for reading, it changed nothing"
             yield Step(each.ended_at, "fenced", words, facts)
+
+
+def _ended_as(outcome: str | None) -> str:
+    """The outcome as a verb: an attempt completes and fails by itself, the others are done to it."""
+    return outcome if outcome in ("completed", "failed") else f"was {outcome}"
 
 
 def _deeds(deeds: Sequence[Deed]) -> Iterator[Step]:
