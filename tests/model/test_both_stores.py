@@ -1,15 +1,13 @@
 """Hypothesis leads the model and the real scripts and rows through the same steps, faults and stale readings."""
 
 import os
-import random
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from shared.store.invariants import broken
+from tests.machines import run_machine
 from tests.model import promises
 from tests.model.real import Real
 from tests.model.replay import take
@@ -69,17 +67,4 @@ class BothStores(RuleBasedStateMachine):
 @pytest.mark.parametrize("part", range(PARTS))
 def test_gate_and_rows_do_what_the_model_does_whatever_happens_in_whatever_order(real: Real, part: int) -> None:
     """SLT-1 to SLT-6: In parts, each with a seed of its own, for several processes to share the examples."""
-    seed = int(os.environ.get("BOTH_SEED", "0")) or random.SystemRandom().getrandbits(64)
-    print(f"BOTH_SEED={seed}, {EXAMPLES // PARTS} examples of at most {STEPS} steps")
-    chosen = settings(
-        max_examples=EXAMPLES // PARTS,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-        phases=[Phase.generate, Phase.shrink],
-        report_multiple_bugs=False,
-    )
-    machine = type("Seeded", (BothStores,), {"real": real})
-    hypothesis.seed(seed)(machine)
-    run_state_machine_as_test(machine, settings=chosen)
+    run_machine(BothStores, "BOTH", EXAMPLES // PARTS, STEPS, real=real)

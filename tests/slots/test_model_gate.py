@@ -2,20 +2,18 @@
 
 import itertools
 import os
-import random
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from redis import Redis
 
 from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.gate import Gate
+from tests.machines import run_machine
 from tests.slots.model import Known, Model
 from tests.slots.snapshot import Shot, Watched, expected, normal, split, taken, under_epoch
 from tests.slots.universe import FIRINGS, LEASE_MS, LIMITS, REQUESTS, SPANS_MS, START_LEASE_MS, WORKERS
@@ -254,18 +252,5 @@ def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redis_url: str, part: int) -> None:
     """In parts, each with a seed of its own, for several processes to share the examples."""
-    seed = int(os.environ.get("GATE_SEED", "0")) or random.SystemRandom().getrandbits(64)
-    print(f"GATE_SEED={seed}, {EXAMPLES // PARTS} examples of at most {STEPS} steps")
-    chosen = settings(
-        max_examples=EXAMPLES // PARTS,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-        phases=[Phase.generate, Phase.shrink],
-        report_multiple_bugs=False,
-    )
     with Redis.from_url(redis_url) as redis:
-        machine = type("Seeded", (GateMachine,), {"redis": Watched(redis)})
-        hypothesis.seed(seed)(machine)
-        run_state_machine_as_test(machine, settings=chosen)
+        run_machine(GateMachine, "GATE", EXAMPLES // PARTS, STEPS, redis=Watched(redis))
