@@ -147,8 +147,9 @@ class Wards:
         if "token" in message:
             ward.firing, ward.request = UUID(message["about"]["firing"]), UUID(message["about"]["request"])
             ward.token = int(message["token"])
-        if "orphaned" in message:
-            self._on_orphan(int(message["orphaned"]))
+        # Of its own payload alone: no guard can say that another's is orphaned.
+        if ward.token and message.get("orphaned") == ward.token:
+            self._on_orphan(ward.token)
         ward.answered = max(ward.answered, int(message.get("pong", 0)))
 
 
