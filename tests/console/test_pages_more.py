@@ -171,8 +171,12 @@ def test_the_line_names_the_budget_that_leaves_a_firing_nothing(scene: Scene):
         firing = scene.queue(scene.workspace("other") if title == "backs off" else lab, title)
         scene.sql.execute("update firings set not_before = now() + interval '1 min' where id = %s", [firing])
 
+    forced = scene.queue(lab, "forced", forced=True)
+    scene.sql.execute("update firings set not_before = now() + interval '5 min' where id = %s", [forced])
+
     line = text_of(scene.get("/").text, "line")
 
+    assert "not before in 5 min" in line
     assert "the budget of workspace lab leaves nothing (3 of 4 turns, 1 turns held for what runs)" in line
     assert "not before in 1 min" in line
 
