@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api", tags=["why"])
 
 
 class Moment(Asked):
-    """Which moment is meant: one that has passed, or one to come; without it, now."""
+    """Which moment is meant: one that has passed, or one to come; without it, its last firing or skip."""
 
     at: Instant | None = None
 

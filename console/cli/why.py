@@ -13,7 +13,9 @@ from console.cli.show import json_option
 
 @click.command()
 @click.argument("called", metavar="SCHEDULE|FIRING")
-@click.option("--at", "at", metavar="TIME", help="The moment, as in 2026-03-29T02:30:00+02:00; default: now.")
+@click.option(
+    "--at", "at", metavar="TIME", help="The moment, as in 2026-03-29T02:30:00+02:00; default: its last firing or skip."
+)
 @json_option
 @click.pass_context
 def why(context: click.Context, called: str, at: str | None, as_json: bool) -> None:

@@ -43,12 +43,14 @@ def of_firing(database: Database, firing: UUID, only: UUID | None = None) -> Ans
 
 
 def of_schedule(database: Database, schedule: UUID, at: datetime | None, only: UUID | None = None) -> Answer:
-    """What a schedule did at a moment, or will do; without one, what it last did or does now."""
+    """What a schedule did at a moment, or will do; without one, what it did last, or why it does nothing now."""
     with one_moment(database) as connection:
         row = story.schedule(connection, schedule)
         if row is None:
             raise not_found("schedule", schedule)
-        at = row.now if at is None else at
+        if at is None:
+            done = None if row.status == "paused" else story.latest(connection, schedule)
+            at = row.now if done is None else min(done, row.now)
         if at > row.now:
             return Answer(at, None, _to_come(connection, row, at, only))
         return _past(connection, row, at, only)

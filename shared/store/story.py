@@ -100,6 +100,19 @@ def schedule(connection: Postgres, known: UUID) -> Row | None:
         ).fetchone()
 
 
+def latest(connection: Postgres, known: UUID) -> datetime | None:
+    """The moment of the last thing that a schedule did: a firing, or an occurrence that was skipped."""
+    row = connection.execute(
+        """
+        select greatest(
+          (select f.nominal_at from firings f where f.schedule_id = %(known)s order by f.queued_at desc limit 1),
+          (select k.last_at from skips k where k.schedule_id = %(known)s order by k.last_at desc limit 1))
+        """,
+        {"known": known},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def firing_of(connection: Postgres, known: UUID, begin: datetime, end: datetime) -> UUID | None:
     """The firing of a schedule whose nominal time is in a span; of several, the one of an occurrence."""
     row = connection.execute(

@@ -61,6 +61,8 @@ def test_a_schedule_at_a_moment_says_skips_pauses_and_that_it_was_not_there(api:
         day,
         day,
     )
+    last = api.get(f"/api/schedules/{schedule}/why")
+    assert (last["at"], last["code"]) == ("2026-03-27T03:00:00Z", "skipped_overlap")
     api.ask("POST", f"/api/schedules/{schedule}/pause", json={"note": "too loud"})
     api.rows("update activity_logs set at = '2026-04-01' where type = 'schedule_paused' returning id")
 
@@ -72,6 +74,7 @@ def test_a_schedule_at_a_moment_says_skips_pauses_and_that_it_was_not_there(api:
     assert code("2026-03-28T03:00:00+00:00") == "unrecorded"
     assert code("2026-05-01T00:00:00+00:00") == "paused"
     assert code("2999-01-01T00:00:00+00:00") == "paused"
+    assert api.get(f"/api/schedules/{schedule}/why")["code"] == "paused"
     cli = Cli({"SLOTBEAT_URL": str(api.client.base_url)}, str(tmp_path))
     assert "too loud" in cli("why", "nightly", "--at", "2026-05-01T00:00:00Z").stdout
     cli("why", "nightly", "--at", "yesterday", exits=2)
