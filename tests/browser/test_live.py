@@ -15,21 +15,18 @@ def test_a_page_that_nobody_sees_asks_nothing_and_asks_at_once_when_it_is_seen(s
     asked: list[str] = []
     page.clock.install()
     page.goto(stack.url)
-    begun: list[str] = []
-    page.on("request", lambda it: begun.append(it.url))
-    page.on("requestfinished", lambda it: asked.append(it.url))
-    for nth in (1, 2):
-        page.clock.run_for(2100)
-        until(lambda nth=nth: pumped(page) and len(asked) == nth)
+    page.on("request", lambda it: asked.append(it.url))
+    until(lambda: page.clock.run_for(2100) or (pumped(page) and len(asked) >= 2))
 
     hide(page, hidden=True)
+    asked.clear()
     page.clock.run_for(60_000)
     # What was asked for before this would be told before it.
     page.evaluate("() => fetch('/healthz')")
-    assert begun[2:] == [f"{stack.url}/healthz"]
+    assert asked == [f"{stack.url}/healthz"]
 
     hide(page, hidden=False)
-    until(lambda: pumped(page) and len(begun) == 4)
+    until(lambda: pumped(page) and len(asked) >= 2)
 
 
 def hide(page: Page, *, hidden: bool) -> None:
