@@ -1,15 +1,18 @@
 """What a person does with the dashboard from beginning to end, in a real browser on a real stack."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Stack
 
-SAYS = """import json, time
+# Its last step is taken when the file that it is told of is there.
+SAYS = """import json, os, sys, time
 for n in range(4):
+    while n == 3 and not os.path.exists(sys.argv[1]):
+        time.sleep(0.05)
     print(json.dumps({"type": "turn", "text": f"step {n}"}), flush=True)
-    time.sleep(0.4)
 """
 
 
@@ -64,15 +67,17 @@ def test_a_schedule_is_moved_out_of_a_crowd_and_made_with_what_was_typed(stack: 
     ]
 
 
-def test_a_run_is_watched_until_it_ends_without_a_reload(stack: Stack, page: Page) -> None:
-    schedule = stack.schedule(stack.workspace(), "talker", "python3", "-c", SAYS)
+def test_a_run_is_watched_until_it_ends_without_a_reload(stack: Stack, page: Page, tmp_path: Path) -> None:
+    schedule = stack.schedule(stack.workspace(), "talker", "python3", "-c", SAYS, str(tmp_path / "go on"))
     page.goto(f"{stack.url}/schedules/{schedule}")
 
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_role("status").filter(has_text="was given a slot")).to_be_visible()
     page.locator("#past").get_by_role("link", name="#1").click()
     expect(page.locator("#state .outcome")).to_contain_text("running")
+    expect(page.locator("#events")).to_contain_text("step 2")
     page.evaluate("window.sameDocument = true")
+    (tmp_path / "go on").touch()
 
     expect(page.locator("#events")).to_contain_text("step 3")
     expect(page.locator("#state .outcome")).to_contain_text("completed")
