@@ -55,4 +55,4 @@ def test_a_new_schedule_hears_what_others_of_its_adapter_take(api: Api, tmp_path
     assert "warning: about 5040 turns at once from" in told.stderr
     assert "together with c, b, a" in told.stderr
     assert "free instead: --cron '5 5 * * *' (0 turns) or" in told.stderr
-    assert "3 other schedules of adapter generic took 30 turns" in told.stderr
+    assert "a firing of adapter generic takes 30 turns (the median of 3 other schedules)" in told.stderr
