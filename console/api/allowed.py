@@ -14,7 +14,8 @@ from shared.store import places
 from shared.store.connection import Database
 
 _SCOPE, _PLACES = "x-slotbeat-scope", "x-slotbeat-workspaces"
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+# Methods that change nothing.
+SAFE = {"GET", "HEAD", "OPTIONS"}
 # How a workspace is found by each kind of id that stands in an address.
 _KINDS = {
     "workspace_id": ("workspace", places.of_workspace),
@@ -37,7 +38,7 @@ def needs(scope: Scope | None = None, *, one_workspace: bool = False, fleet: boo
 
 def scope_of(method: str, told: dict[str, Any]) -> Scope:
     """The scope that a method of an address needs."""
-    return Scope(told.get(_SCOPE) or (Scope.READ if method in _SAFE else Scope.OPERATE))
+    return Scope(told.get(_SCOPE) or (Scope.READ if method in SAFE else Scope.OPERATE))
 
 
 async def caller_of(request: Request) -> Caller:

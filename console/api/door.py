@@ -8,13 +8,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.api import bound
+from console.api.allowed import SAFE
 from console.api.answers import answer, away
 from console.api.entry import Entry, to_sign_in
 from console.api.intake import LARGEST_BODY, check_body
 from console.callers import call_as
 from console.problems import Problem
 
-_SAFE = {"GET", "HEAD", "OPTIONS"}
 # A caller that still sends cannot hear the answer: what is not much too large is read to its end, and forgotten.
 _MOST_PASSED_OVER = 8 * LARGEST_BODY
 _LARGEST_HEADERS, _MOST_HEADERS = 32 * 1024, 100
@@ -59,7 +59,7 @@ class Door:
     async def _checked(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         _check_host(headers, any_name=self._entry.needs_token(scope))
         _check_size(headers)
-        changes = scope["method"] not in _SAFE
+        changes = scope["method"] not in SAFE
         if changes:
             _check_origin(headers)
         caller = await self._entry.who(scope, headers)

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from console.api import bound
+from console.api.allowed import SAFE
 from console.callers import LOCAL, NOBODY, Caller
 from console.deeds import api_tokens as api_tokens_deeds
 from console.deeds import sign_ins
@@ -20,7 +21,6 @@ from shared.store import api_tokens
 from shared.store.connection import Database
 
 COOKIE = "slotbeat_sign_in"
-_SAFE = {"GET", "HEAD", "OPTIONS"}
 # Without these nobody could see that the server lives, or sign in.
 _OPEN_TO_ALL = ("/healthz", "/readyz", "/sign-in")
 _OPEN_BELOW = "/static/"
@@ -54,7 +54,7 @@ class Entry:
         cookie = cookie_of(headers)
         found = await run_in_threadpool(sign_ins.by_cookie, self._database, cookie) if cookie else None
         if found is not None:
-            if scope["method"] not in _SAFE and scope["path"].startswith("/api/"):
+            if scope["method"] not in SAFE and scope["path"].startswith("/api/"):
                 sign_ins.check_csrf(found, headers.get("x-csrf-token"))
             return found
         path: str = scope["path"]
@@ -113,7 +113,7 @@ def cookie_of(headers: Headers) -> str:
 def to_sign_in(scope: Scope, headers: Headers) -> Response | None:
     """Where somebody who looks at a page goes to sign in; None for programs."""
     path: str = scope["path"]
-    looks = scope["method"] in _SAFE and "text/html" in headers.get("accept", "")
+    looks = scope["method"] in SAFE and "text/html" in headers.get("accept", "")
     if not looks or path.startswith("/api/openapi"):
         return None
     query = scope["query_string"].decode("latin-1")

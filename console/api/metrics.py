@@ -21,16 +21,16 @@ class Kept:
 
     def __init__(self) -> None:
         self._making = threading.Lock()
-        self._known: dict[str, tuple[float, bytes, str]] = {}
+        self._known: dict[str, tuple[float, bytes]] = {}
 
     def told(self, accept: str, gathered: Gathered) -> tuple[bytes, str]:
         """The text and its type."""
         encode, content_type = choose_encoder(accept)
         with self._making:
-            at, text, _ = self._known.get(content_type, (float("-inf"), b"", ""))
+            at, text = self._known.get(content_type, (float("-inf"), b""))
             if monotonic() - at > GOOD_FOR_S:
                 text = encode(gathered.registry())
-                self._known[content_type] = (monotonic(), text, content_type)
+                self._known[content_type] = (monotonic(), text)
         return text, content_type
 
 

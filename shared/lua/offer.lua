@@ -12,10 +12,7 @@ for _, it in ipairs(cjson.decode(batch)) do
   if redis.call('EXISTS', key('firing:' .. firing)) == 0 then
     redis.call('HSET', key('firing:' .. firing), 'state', 'waiting', 'workspace', workspace, 'lane', lane,
       'score', score, 'forced', forced, 'title', title)
-    if forced == '1' then
-      redis.call('ZADD', key('forced'), score, firing)
-    else
-      redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
+    if stand(firing, forced == '1', workspace, lane, score) then
       grown[workspace .. ':' .. lane] = {workspace, lane}
     end
   end

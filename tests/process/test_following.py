@@ -50,6 +50,17 @@ def statuses(fleet: Fleet) -> list[tuple[str, str]]:
     return fleet.rows("select title, status from firings order by title")
 
 
+def told_to_stop_before(monkeypatch: pytest.MonkeyPatch, owner: object, step: str) -> None:
+    """The worker is told to stop as this step begins."""
+    really = getattr(owner, step)
+
+    def stopped(*given: Any) -> Any:
+        shop.close()
+        return really(*given)
+
+    monkeypatch.setattr(owner, step, stopped)
+
+
 def test_one_message_brings_about_all_that_its_slot_has_room_for_in_line_order(
     fleet: Fleet, station: Station, broker: Redis
 ) -> None:
@@ -72,13 +83,7 @@ def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = in_line(fleet, "a", "b")
-    see_through = chain.see_through
-
-    def told_to_stop(*given: Any) -> Any:
-        shop.close()
-        return see_through(*given)
-
-    monkeypatch.setattr(chain, "see_through", told_to_stop)
+    told_to_stop_before(monkeypatch, chain, "see_through")
     execute(station, first, "celery-1")
 
     assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
@@ -144,13 +149,7 @@ def test_a_worker_that_closes_while_it_takes_the_next_one_puts_it_back(
     """What it claimed now would not be marked as interrupted by a deploy, and would be charged if it is killed."""
     first, second = in_line(fleet, "a", "b")
     gate = station.admission.gate
-    really = gate.release_and_take
-
-    def told_to_stop(*given: Any) -> Any:
-        shop.close()
-        return really(*given)
-
-    monkeypatch.setattr(gate, "release_and_take", told_to_stop)
+    told_to_stop_before(monkeypatch, gate, "release_and_take")
     execute(station, first, "celery-1")
 
     assert statuses(fleet) == [("a", "completed"), ("b", "queued")]

@@ -39,14 +39,15 @@ local function show_grown(workspace, lane)
   make_ready(workspace)
 end
 
+-- The place of a firing that waits; answers whether a queue has grown by it, which is to be shown.
+local function stand(firing, forced, workspace, lane, score)
+  redis.call('ZADD', forced and key('forced') or key('queue:' .. workspace .. ':' .. lane), score, firing)
+  return not forced
+end
+
 local function into_line(firing, workspace, lane, score)
   redis.call('HSET', key('firing:' .. firing), 'state', 'waiting')
-  if is_forced(firing) then
-    redis.call('ZADD', key('forced'), score, firing)
-    return
-  end
-  redis.call('ZADD', key('queue:' .. workspace .. ':' .. lane), score, firing)
-  show_grown(workspace, lane)
+  if stand(firing, is_forced(firing), workspace, lane, score) then show_grown(workspace, lane) end
 end
 
 local function out_of_line(firing, workspace, lane)
