@@ -20,6 +20,8 @@ _AT_MOST_S = 20.0
 # An answer that is given again must not be older than the request that it answers could be.
 _KEEP_KEYS_DAYS = 2
 _KEEP_LATENCIES_DAYS = 2
+# Who signs in clears away what is over, so only where nobody does any more is there something left.
+_KEEP_SIGN_INS_DAYS = 1
 
 
 def sweep(station: Station) -> dict[str, int]:
@@ -58,6 +60,8 @@ def ages(settings: Settings) -> list[tuple[retention.Kind, timedelta]]:
         ("alerts", timedelta(days=settings.keep_alerts_days)),
         ("idempotency_keys", timedelta(days=_KEEP_KEYS_DAYS)),
         ("stream_latencies", timedelta(days=_KEEP_LATENCIES_DAYS)),
+        ("sign_ins", timedelta(days=_KEEP_SIGN_INS_DAYS)),
+        ("failed_sign_ins", timedelta(days=_KEEP_SIGN_INS_DAYS)),
     ]
 
 

@@ -32,10 +32,10 @@ def beat(context: click.Context, arguments: tuple[str, ...]) -> None:
     _become(context, "celery", "-A", "beat", "beat", *arguments)
 
 
-@_front("Run Flower, on loopback unless told otherwise; options as of `celery flower`.")
+@_front("Run Flower, on loopback and without its buttons unless told otherwise; options as of `celery flower`.")
 def flower(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Flower."""
-    _become(context, "celery", "-A", "workers", "flower", "--address=127.0.0.1", *arguments)
+    _become(context, "celery", "-A", "workers", "flower", "--address=127.0.0.1", "--read_only", *arguments)
 
 
 @_front("Run the API with the dashboard, on 127.0.0.1:8000 unless told otherwise; options as of `uvicorn`.")

@@ -84,7 +84,9 @@ def api(state: State) -> Part:
 
 
 def flower(state: State) -> Part:
-    argv = python("celery", "-A", "workers", "flower", f"--address={LOOPBACK}", f"--port={state.flower_port}")
+    address = (f"--address={LOOPBACK}", f"--port={state.flower_port}")
+    # It looks. Who acts does so in the dashboard, where it is written down.
+    argv = python("celery", "-A", "workers", "flower", *address, "--read_only")
     # Not on the command line, which every user of the machine can read.
     password = {"FLOWER_BASIC_AUTH": f"{state.flower_user}:{state.flower_password}"}
     return Part("Flower", argv, Answers(state.flower_port, "/healthcheck"), state.flower_url, password)

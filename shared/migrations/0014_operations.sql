@@ -170,6 +170,13 @@ begin
   when 'stream_latencies' then
     delete from stream_latencies where ctid = any(array(
       select l.ctid from stream_latencies l where l.at < before order by l.at limit most));
+  when 'sign_ins' then
+    -- By when they ended: how long one lasts is said where it is made.
+    delete from sign_ins where hash in (
+      select s.hash from sign_ins s where s.expires_at < before order by s.expires_at limit most);
+  when 'failed_sign_ins' then
+    delete from failed_sign_ins where client in (
+      select f.client from failed_sign_ins f where f.since < before order by f.since limit most);
   else
     raise exception 'nobody forgets %', kind;
   end case;

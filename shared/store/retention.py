@@ -5,7 +5,18 @@ from typing import Literal
 
 from shared.store.connection import Postgres
 
-Kind = Literal["events", "metrics", "activity", "firings", "skips", "alerts", "idempotency_keys", "stream_latencies"]
+Kind = Literal[
+    "events",
+    "metrics",
+    "activity",
+    "firings",
+    "skips",
+    "alerts",
+    "idempotency_keys",
+    "stream_latencies",
+    "sign_ins",
+    "failed_sign_ins",
+]
 
 
 def forget(connection: Postgres, kind: Kind, older_than: timedelta, most: int) -> int:

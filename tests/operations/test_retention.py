@@ -23,6 +23,8 @@ KINDS = {
     "alerts": "alerts",
     "idempotency_keys": "idempotency_keys",
     "stream_latencies": "stream_latencies",
+    "sign_ins": "sign_ins",
+    "failed_sign_ins": "failed_sign_ins",
 }
 # Of each kind one row of this age in days, and a firing with its attempt.
 WORLD = (
@@ -32,6 +34,12 @@ WORLD = (
     "insert into idempotency_keys (key, caller, request_hash, made, at)"
     " values (gen_random_uuid()::text, 's', '', gen_random_uuid(), now() - %(age)s)",
     "insert into stream_latencies (at, latency_ms) values (now() - %(age)s, 5)",
+    "with token as ("
+    " insert into api_tokens (id, name, prefix, hash, scopes)"
+    " values (gen_random_uuid(), gen_random_uuid()::text, gen_random_uuid()::text, 'c', '{read}') returning id)"
+    " insert into sign_ins (hash, token_id, created_at, expires_at)"
+    " select sha256(id::text::bytea), id, now() - interval '90 days', now() - %(age)s from token",
+    "insert into failed_sign_ins (client, failures, since) values (gen_random_uuid()::text, 3, now() - %(age)s)",
     "insert into skips (id, schedule_id, first_at, last_at, count, reason, is_counted)"
     " values (gen_random_uuid(), %(schedule)s, now() - %(age)s, now() - %(age)s, 1, 'overlap', true)",
 )
@@ -173,6 +181,8 @@ def test_a_pass_goes_by_the_settings_and_counts_what_went(
         "alerts_total": 1,
         "idempotency_keys_total": 3,
         "stream_latencies_total": 3,
+        "sign_ins_total": 3,
+        "failed_sign_ins_total": 3,
     }
     assert retain.sweep(station) == {}
     assert fleet.rows("select outcome, counts ->> 'events_total' from cadence") == [("ok", "3")]
