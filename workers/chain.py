@@ -21,11 +21,21 @@ class Chain:
 
     def __init__(self) -> None:
         self._begun, self.so_far = monotonic(), 0
+        self._news: list[monitors.News] = []
 
     def may_go_on(self) -> bool:
         """Whether this process may take one more."""
         is_short = self.so_far < LONGEST_CHAIN and monotonic() - self._begun < LONGEST_CHAIN_S
         return is_short and shop.is_open()
+
+    def keep(self, news: list[monitors.News]) -> None:
+        """For Celery's monitors, in one message with what else they are to be told by then."""
+        self._news += news
+
+    def tell(self, station: Station) -> None:
+        """All that was kept."""
+        news, self._news = self._news, []
+        monitors.tell(station, news)
 
 
 def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
@@ -60,7 +70,8 @@ def follow(station: Station, ended: Claimed, settled: Settled, owed: Owed, chain
     admission.hand_over(next_ones if mine is None else next_ones[1:])
     celery_id = str(uuid4())
     following = None if mine is None else claim(station, mine.firing, celery_id, taking if taken else None)
-    owed.add(partial(monitors.tell, station, _news(ended, settled, following, chain.so_far)))
+    chain.keep(_news(ended, settled, following, chain.so_far))
+    owed.add(partial(chain.tell, station))
     return following
 
 

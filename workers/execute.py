@@ -249,11 +249,10 @@ def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> li
     admission = station.admission
     try:
         rearrange(admission, settled.classes)
-        connection = station.database.connection()
         if settled.status == "queued":
-            return admission.put_in_line(firings.startable_among(connection, [attempt.firing_id]))
-        if attempt.schedule_id is not None:
-            return admission.put_in_line(firings.startable_of(connection, [attempt.schedule_id]))
+            return admission.put_in_line(firings.startable_among(station.database.connection(), [attempt.firing_id]))
+        if attempt.schedule_id is not None and settled.has_next:
+            return admission.put_in_line(firings.startable_of(station.database.connection(), [attempt.schedule_id]))
     except (psycopg.Error, RedisError, OSError) as error:
         trouble("pass_on.failed", error, firing=attempt.firing_id)
     return []

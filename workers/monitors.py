@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery.events.event import Event, get_exchange
 from celery.utils.time import utcoffset
 from kombu.exceptions import OperationalError
 
+from shared.clock import now
 from shared.events import trouble
 from workers.station import Station
 
@@ -20,6 +21,7 @@ class News:
     kind: str
     celery_id: str
     about: dict[str, Any]
+    at: float = field(default_factory=lambda: now().timestamp())
 
 
 def began(celery_id: str, title: str, firing: str) -> list[News]:
@@ -40,7 +42,10 @@ def tell(station: Station, news: Sequence[News]) -> None:
     if not news or not app.conf.worker_send_task_events:
         return
     about = {"hostname": station.worker.node, "utcoffset": utcoffset(), "pid": os.getpid()}
-    said = [Event(it.kind, **about, clock=app.clock.forward(), uuid=it.celery_id, **it.about) for it in news]
+    said = [
+        Event(it.kind, **about, clock=app.clock.forward(), uuid=it.celery_id, timestamp=it.at, **it.about)
+        for it in news
+    ]
     try:
         with app.amqp.producer_pool.acquire(block=True, timeout=1) as producer:
             exchange = get_exchange(producer.connection, name=app.conf.event_exchange)

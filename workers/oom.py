@@ -1,6 +1,11 @@
 """How many processes the kernel has killed for want of memory: the evidence behind the reason `oom`."""
 
+import re
+from functools import lru_cache
 from pathlib import Path
+
+# One look for each payload, before it begins: the file is found once, and not taken apart line by line.
+_COUNT = re.compile(rb"^oom_kill (\d+)", re.MULTILINE)
 
 
 def kills() -> int:
@@ -12,6 +17,7 @@ def kills() -> int:
     return 0
 
 
+@lru_cache(maxsize=1)
 def _group_file() -> Path:
     """Where control groups of version 2 count; with version 1, whose counts are not inherited, no file."""
     try:
@@ -24,7 +30,7 @@ def _group_file() -> Path:
 
 def _count_in(file: Path) -> int | None:
     try:
-        fields = dict(line.split()[:2] for line in file.read_text().splitlines())
-        return int(fields["oom_kill"])
-    except (OSError, KeyError, ValueError):
+        found = _COUNT.search(file.read_bytes())
+    except OSError:
         return None
+    return None if found is None else int(found[1])

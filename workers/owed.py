@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from shared.events import trouble
 
-# Of some four firings. What waits here is, for instance, that the next firing of a schedule may start.
-_LONG = 8
+# Of some eight firings. What waits here is, for instance, that the next firing of a schedule may start.
+_LONG = 24
 
 
 class Owed:

@@ -20,12 +20,16 @@ Answer = Literal["ok", "already", "fenced"]
 
 @dataclass(frozen=True)
 class Settled:
-    """The answer; when this call wrote it, the firing's status, the reason, and the classes of failures it changed."""
+    """The answer; when this call wrote it, the firing's status, the reason, and the classes of failures it changed.
+
+    `has_next`: another firing of its schedule is queued, or this call cannot say.
+    """
 
     answer: Answer
     status: str | None = None
     reason: str | None = None
     classes: tuple[str, ...] = ()
+    has_next: bool = True
 
 
 def settle(database: Database, token: int, outcome: Outcome, settings: Settings, streams: int | None = None) -> Settled:
@@ -72,7 +76,7 @@ def _settle(
     if becomes.status != "queued":
         rest = Rest(becomes.status, max(ended.turns, outcome.turns or 0), streams, learnt)
         _write_the_rest(connection, ended, outcome, rest, settings)
-    return Settled("ok", becomes.status, outcome.reason, learnt.changed)
+    return Settled("ok", becomes.status, outcome.reason, learnt.changed, ended.has_next)
 
 
 def _say(ended: settlement.Ended, by: str, settled: Settled) -> None:

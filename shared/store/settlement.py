@@ -1,7 +1,7 @@
 """Ending an attempt: one transaction over all the rows that an outcome touches."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -61,6 +61,7 @@ class Ended:
     turns_today_on: date | None
     place: str
     class_tripped: bool
+    has_next: bool
 
     @property
     def about(self) -> dict[str, Any]:
@@ -112,7 +113,9 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
                    s.turns_today_on, f.place,
                    exists (select from failure_classes c
                             where c.healed_at is null
-                              and c.place = class_place(c.reason, f.workspace_id, f.place)) as class_tripped
+                              and c.place = class_place(c.reason, f.workspace_id, f.place)) as class_tripped,
+                   exists (select from firings q
+                            where q.schedule_id = f.schedule_id and q.status = 'queued') as has_next
               from attempts a
               join firings f on f.id = a.firing_id
               left join schedules s on s.id = f.schedule_id
@@ -130,7 +133,7 @@ def end_attempt(connection: Postgres, ended: Ended, becomes: Becomes, report: Re
 
     Guarded by the token: whoever is not the live attempt any more changes nothing.
     """
-    values = {"token": ended.token, "firing": ended.firing_id, **asdict(becomes), **asdict(report)}
+    values = {"token": ended.token, "firing": ended.firing_id, **_columns(becomes), **_columns(report)}
     told = connection.execute(
         """
         update attempts
@@ -152,6 +155,10 @@ def end_attempt(connection: Postgres, ended: Ended, becomes: Becomes, report: Re
     else:
         _finish(connection, values)
     return True
+
+
+def _columns(told: Becomes | Report) -> dict[str, Any]:
+    return {it.name: getattr(told, it.name) for it in fields(told)}
 
 
 def _finish(connection: Postgres, values: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def _found(gone: Gone, tally: Tally, killed_for_memory: bool) -> str | None:
         return gone.reason
     if gone.by != "payload":
         return Reason.LEASE_EXPIRED if gone.by == "run_lease" else Reason.WORKER_LOST
-    if gone.signal == signal.SIGKILL and killed_for_memory:
+    if killed_for_memory:
         return Reason.OOM
     # It was quicker to end than the abort was to arrive: a breach all the same.
     return tally.breach()

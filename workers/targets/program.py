@@ -24,5 +24,5 @@ class Program:
 
 def environment(worker: Mapping[str, str], target: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     """All that the payload sees; the later wins, so that no target can give itself another token."""
-    ours = {name: value for name, value in worker.items() if name in _INHERITED or name.startswith("LC_")}
-    return {**ours, **target, **variables}
+    names = _INHERITED.union(name for name in worker if name.startswith("LC_"))
+    return {**{name: worker[name] for name in names if name in worker}, **target, **variables}

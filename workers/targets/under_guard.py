@@ -1,5 +1,7 @@
 """Runs a program under a guard: its input goes in, events and text come out, in bounded memory."""
 
+import signal
+
 from workers import oom
 from workers.guarded import Run, guarded
 from workers.guards import Guards
@@ -19,7 +21,7 @@ def run(program: Program, terms: Terms, guards: Guards, on_events: OnEvents) -> 
         talk = Talk(payload, program.stdin, tally, program.hide, terms.meanwhile)
         gone = talk.until_gone()
     guards.prepare()  # for the next one, in case this one cost its guard
-    return ended(gone, talk, oom.kills() > killed_before)
+    return ended(gone, talk, gone.signal == signal.SIGKILL and oom.kills() > killed_before)
 
 
 def _order(program: Program, terms: Terms) -> Run:
