@@ -46,6 +46,16 @@ def processes() -> list[Process]:
     return [process for process in found if process is not None]
 
 
+def own_children() -> set[int]:
+    """Our children, the dead but unburied included, without reading of everybody else on the machine."""
+    threads = (f"/proc/self/task/{thread}/children" for thread in os.listdir("/proc/self/task"))
+    try:
+        return {int(child) for thread in threads for child in Path(thread).read_text().split()}
+    except FileNotFoundError:
+        # A thread that has just ended, or a kernel that keeps no such list.
+        return {process.pid for process in processes() if process.parent == os.getpid()}
+
+
 def descendants(root: int, without: frozenset[int] = frozenset()) -> list[Process]:
     """Everything below `root`, except the trees that start at a pid in `without`."""
     children: dict[int, list[Process]] = {}
