@@ -22,7 +22,7 @@ class Area:
     wide: tuple[str, ...]
 
 
-_REAPING = ("tests/process/test_reaper.py",)
+_REAPING = ("tests/process/test_reaper.py", "tests/process/test_revokes.py")
 _RECONCILING = ("tests/process/test_reconciler.py",)
 _MODEL = ("tests/model/test_conformance.py",)
 _GATE = ("tests/slots/test_scripts.py", "tests/slots/test_line.py", "tests/slots/test_gate_and_rows.py")
@@ -70,8 +70,18 @@ AREAS = (
             f"shared/store/{it}.py"
             for it in ("attempts", "settlement", "firings", "running", "due", "limits", "epoch", "cadence")
         ),
-        ("tests/store/test_cadence.py", *_ROWS, *_REAPING, *_RECONCILING),
-        (*_GATE, *_MODEL, "tests/console/test_api_firings.py", "tests/console/test_api_schedules.py", *_LIVE),
+        (
+            *("tests/store/test_cadence.py", "tests/store/test_ends.py", "tests/store/test_suspects.py"),
+            *(*_ROWS, *_REAPING, *_RECONCILING),
+        ),
+        (
+            "tests/store",
+            *_GATE,
+            *_MODEL,
+            "tests/console/test_api_firings.py",
+            "tests/console/test_api_schedules.py",
+            *_LIVE,
+        ),
     ),
     Area(
         "guard",

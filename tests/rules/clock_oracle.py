@@ -5,11 +5,23 @@ It shares no code with the rules: croniter's sets, the calendar, and `datetime` 
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+class Minute(NamedTuple):
+    """One minute of the real clock: what the wall shows, what it leapt over just before, whether it showed it before."""
+
+    moment: datetime
+    wall: datetime
+    skipped: list[datetime]
+    is_repeated: bool
 
 
 def runs(text: str, zone: tzinfo, start: datetime, end: datetime) -> list[datetime]:
@@ -18,19 +30,29 @@ def runs(text: str, zone: tzinfo, start: datetime, end: datetime) -> list[dateti
     hour_field = text.split()[1]
     every_hour = sets[1] == ["*"]
     both = every_hour or hour_field.startswith("*")
+    first = start.astimezone(UTC).date()
     found: list[datetime] = []
+    for it in (it for day in range((end - start).days + 2) for it in minutes_of(zone, first + day * DAY)):
+        after_gap = not every_hour and any(matches(sets, text, gone) for gone in it.skipped)
+        if after_gap or (matches(sets, text, it.wall) and (both or not it.is_repeated)):
+            found.append(it.moment)
+    return [moment for moment in found if start <= moment < end]
+
+
+@cache
+def minutes_of(zone: tzinfo, day: date) -> list[Minute]:
+    """Each minute of a day of UTC, known once for all expressions; it looks back two days for what comes again."""
+    found: list[Minute] = []
     seen: set[datetime] = set()
-    moment = start - timedelta(days=2)
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) - 2 * DAY
     before = local(moment - MINUTE, zone)
-    while moment < end:
+    for _ in range(3 * 24 * 60):
         wall = local(moment, zone)
         skipped = [before + MINUTE * n for n in range(1, int((wall - before) / MINUTE))]
-        after_gap = not every_hour and any(matches(sets, text, gone) for gone in skipped)
-        if after_gap or (matches(sets, text, wall) and (both or wall not in seen)):
-            found.append(moment)
+        found.append(Minute(moment, wall, skipped, wall in seen))
         seen.add(wall)
         before, moment = wall, moment + MINUTE
-    return [moment for moment in found if moment >= start]
+    return found[-24 * 60 :]
 
 
 def local(moment: datetime, zone: tzinfo) -> datetime:
