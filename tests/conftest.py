@@ -1,6 +1,7 @@
 """What every test can ask for, and what is looked at after each."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,8 @@ def pytest_configure() -> None:
     # Hundreds of processes are started: each would compile all of us again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     adopt_orphans()
+    # Whoever runs us in the background of a shell hands down that Ctrl-C is ignored; a test sends it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

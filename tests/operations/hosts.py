@@ -106,16 +106,17 @@ async def _listen_at(path: Path, port: int) -> asyncio.AbstractServer:
 async def _end(servers: Sequence[asyncio.AbstractServer]) -> None:
     for server in servers:
         server.close()
-    others = [it for it in asyncio.all_tasks() if it is not asyncio.current_task()]
-    for it in others:
-        it.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    # Again, for a connection that was taken on just before has its task only now.
+    while others := [it for it in asyncio.all_tasks() if it is not asyncio.current_task()]:
+        for it in others:
+            it.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: object) -> None:
     try:
         far_reader, far_writer = await other  # pyright: ignore[reportGeneralTypeIssues]
-    except OSError:
+    except (OSError, asyncio.CancelledError):
         writer.transport.abort()
         return
     try:

@@ -76,15 +76,19 @@ def test_the_broker_checks_certificates_unless_it_is_told_how() -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A node of a real Cluster."""
-    port = free_port()
-    argv = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
-    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
-        url = f"redis://127.0.0.1:{port}/0"
-        try:
-            until(lambda: is_cluster(url))
-            yield url
-        finally:
-            server.kill()
+    while True:
+        port = free_port()
+        argv = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
+        with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+            url = f"redis://127.0.0.1:{port}/0"
+            try:
+                # It ends by itself where somebody else was given the same port meanwhile.
+                until(lambda: server.poll() is not None or is_cluster(url))
+                if server.poll() is None:
+                    yield url
+                    return
+            finally:
+                server.kill()
 
 
 @pytest.mark.parametrize("variable", ["REDIS_URL", "CELERY_BROKER_URL"])
