@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 
 class Minute(NamedTuple):
-    """One minute of the real clock: what the wall shows, what it leapt over just before, whether it showed it before."""
+    """One minute of the real clock: what the wall shows, what it leapt over, whether it has shown it before."""
 
     moment: datetime
     wall: datetime
