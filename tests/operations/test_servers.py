@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -77,18 +78,22 @@ def test_the_broker_checks_certificates_unless_it_is_told_how() -> None:
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A node of a real Cluster."""
     while True:
-        port = free_port()
-        argv = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
-        with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
-            url = f"redis://127.0.0.1:{port}/0"
-            try:
-                # It ends by itself where somebody else was given the same port meanwhile.
-                until(lambda: server.poll() is not None or is_cluster(url))
-                if server.poll() is None:
-                    yield url
-                    return
-            finally:
-                server.kill()
+        with a_node(tmp_path, free_port()) as (server, url):
+            # It ends by itself where its second port, 10,000 above, is taken.
+            until(lambda server=server, url=url: server.poll() is not None or is_cluster(url))
+            if server.poll() is None:
+                yield url
+                return
+
+
+@contextmanager
+def a_node(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    argv = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL) as server:
+        try:
+            yield server, f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
 
 
 @pytest.mark.parametrize("variable", ["REDIS_URL", "CELERY_BROKER_URL"])
