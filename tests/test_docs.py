@@ -30,9 +30,9 @@ ADDRESSES = """\
 DATABASE_URL=
 # Redis or Valkey with maxmemory-policy noeviction, for instance redis://:password@host:6379/0
 REDIS_URL=
-# Celery's broker; default: REDIS_URL. Installations that share a Redis need a database number each.
+# Celery's broker; default: REDIS_URL. Installations that share a Redis need a namespace or a number each.
 #CELERY_BROKER_URL=
-# The hash tag of all keys of the gate.
+# The hash tag of all keys of the gate; another than the default is also the prefix of Celery's keys.
 #SLOTBEAT_NAMESPACE=slotbeat
 # A file that beats and workers touch while they live; `python -m shared.pulse` looks at its age.
 #SLOTBEAT_PULSE_FILE=/tmp/slotbeat-pulse

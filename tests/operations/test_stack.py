@@ -11,11 +11,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from shared.store.connection import Database
 from tests.operations import hosts
 from tests.operations.hosts import Host
 from tests.operations.test_compose import OURS, seconds
-from tests.process.conftest import QUICK, Fleet
 from tests.running import Start
 from tests.waiting import until
 
@@ -112,68 +110,3 @@ def most_at_once(sql: psycopg.Connection[Any]) -> int:
     ).fetchone()
     assert row is not None
     return row[0]
-
-
-# Hosts that come and go -----------------------------------------------------------------------------
-
-WAITS = """
-read up rest < /proc/uptime; echo "$up 1" >> "$0"
-until test -e "$1"; do sleep 0.05; done
-read up rest < /proc/uptime; echo "$up -1" >> "$0"
-"""
-
-
-def most_by_their_own_records(folder: Path) -> int:
-    """How many payloads executed at once, by what they wrote themselves, on the one boot clock of this machine."""
-    steps = [line.split() for it in folder.glob("*.ran") for line in it.read_text().splitlines()]
-    most = now = 0
-    # Of two in one hundredth of a second, the end comes first.
-    for _, step in sorted((float(at), int(step)) for at, step in steps):
-        now += step
-        most = max(most, now)
-    return most
-
-
-def running(fleet: Fleet) -> dict[str, int]:
-    return dict(fleet.rows("select worker ->> 'node', count(*)::int from attempts where ended_at is null group by 1"))
-
-
-def wait_for(fleet: Fleet, folder: Path, let_go: Path, count: int) -> None:
-    """Schedules that are due, whose payloads run until they are let go."""
-    workspace = fleet.workspace()
-    for number in range(count):
-        argv = ["sh", "-c", WAITS, str(folder / f"{number}.ran"), str(let_go)]
-        fleet.schedule(workspace, str(number), argv, max_attempts=3)
-
-
-@pytest.mark.timeout(240)
-def test_workers_on_several_hosts_share_the_cap_and_one_that_comes_or_goes_is_felt_at_once(
-    fleet: Fleet, redis_url: str, start: Start, tmp_path: Path
-) -> None:
-    """Three processes for firings a worker, a cap of five; a host that dies takes nothing with it."""
-    database: Database = fleet.database
-    let_go = tmp_path / "let go"
-    with hosts.wired(tmp_path, [port_of(database.url), port_of(redis_url)]) as wires:
-        env = {**environment(database.url, redis_url), **QUICK, "SLOTBEAT_LEASE_SECONDS": "6"}
-        machines = Machines(start, env, wires, tmp_path)
-        fleet.admission.set_cap("fleet", 5, "test")
-        machines.up("beat")
-        first = machines.up("worker")
-        wait_for(fleet, tmp_path, let_go, 9)
-
-        until(lambda: running(fleet) == {"celery@worker-2": 3}, 60)
-        second = machines.up("worker")
-        until(lambda: sum(running(fleet).values()) == 5, 60)
-
-        first.started.kill()
-        until(lambda: running(fleet) == {"celery@worker-3": 3}, 60)
-        let_go.touch()
-
-        assert {it[1] for it in fleet.ended(9, 90)} == {"completed"}
-        second.stop()
-        assert second.started.wait(60) == 0
-        for _, host in machines.all:
-            host.started.end_tree()
-    # What was killed with its host wrote no end: those three are taken for running until theirs began again.
-    assert most_by_their_own_records(tmp_path) <= 5 + 3
-    assert fleet.rows("select max(number) from attempts") == [(2,)]
