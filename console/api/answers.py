@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from console.api.wording import sentence
 from console.problems import Problem, Wrong, gate_unavailable, invalid, refused
 from shared.events import trouble
 from shared.rules.refused import RefusedValueError
@@ -127,5 +128,4 @@ def wrong_value(told: Any) -> Wrong:
         return Wrong(field, "unknown_field", f"There is no field {field}. {meant}")
     if told["type"] == "missing":
         return Wrong(field, "required", f"{field} is required.")
-    message = one_line(str(told["msg"])).rstrip(".")
-    return Wrong(field, str(told["type"]), message if message.startswith(field) else f"{field}: {message}.")
+    return Wrong(field, str(told["type"]), sentence(field, told))

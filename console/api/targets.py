@@ -17,6 +17,7 @@ from shared.settings import read
 _LONGEST_ARGUMENT = 128 * 1024 - 1
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,200}")
 _HEADERS_OF_OURS = ("host", "content-length", "transfer-encoding", "connection", "idempotency-key")
+_CALLABLE = r"^[A-Za-z_][\w-]*([.:][A-Za-z_]\w*)*$"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -36,13 +37,19 @@ def _program(value: list[str]) -> list[str]:
 
 def _folder(value: str) -> str:
     if not value.startswith("/") or ".." in value.split("/"):
-        raise PydanticCustomError("folder", "is a folder's full path, without ..")
+        raise PydanticCustomError("folder", "needs a folder's full path, without .., for example /srv/agent")
     return value
 
 
 def _variable(value: str) -> str:
     if not _VARIABLE.fullmatch(value):
         raise PydanticCustomError("variable", "a variable's name has letters, digits and _ only")
+    return value
+
+
+def _callable(value: str) -> str:
+    if not re.fullmatch(_CALLABLE, value):
+        raise PydanticCustomError("callable", "needs a callable's path, for example agents.daily:report")
     return value
 
 
@@ -147,7 +154,7 @@ class Python(Body):
     """A callable: `package.module:function`, or the name of an entry point of the group slotbeat.targets."""
 
     kind: Literal["python"]
-    callable: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z_][\w-]*([.:][A-Za-z_]\w*)*$")]
+    callable: Annotated[str, Field(max_length=500, json_schema_extra={"pattern": _CALLABLE}), AfterValidator(_callable)]
     kwargs: Annotated[dict[str, _Json], Field(max_length=1000)] = Field({})
     env: Env = Field({})
     cwd: Folder | None = None

@@ -106,6 +106,8 @@ def _check(path: str, them: list[dict[str, Any]]) -> None:
             for it in level
             for inner in (it.values() if isinstance(it, dict) else it if isinstance(it, list) else ())
         ]
+    if any("workspace_id" in it for it in them):
+        raise Failure(f"{path}: There is no field workspace_id in a file. Write workspace: and its name.", USAGE)
     names = [tuple(it.get(name) for name in _FIRST) for it in them]
     for at, (place, name) in enumerate(names):
         if not isinstance(place, str) or not isinstance(name, str):

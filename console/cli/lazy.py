@@ -4,6 +4,9 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
+
+from console.cli.failures import USAGE, Failure
 
 
 class LazyGroup(click.Group):
@@ -12,6 +15,22 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments: Any, lazy: dict[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._lazy = lazy
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Its own options, read; what is wrong with them is one line."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _one_line(error) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; what is wrong with how it was typed is one line."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _one_line(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's own signature
         """Names in the order they are most looked for."""
@@ -40,3 +59,12 @@ class LazyGroup(click.Group):
         """The names with their one line, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._lazy.items()])
+
+
+def _one_line(error: click.UsageError) -> click.ClickException:
+    if isinstance(error, NoArgsIsHelpError):
+        return error
+    told = error.format_message().strip()
+    told = told if told.endswith((".", "?", ")", "`")) else f"{told}."
+    helps = "" if "--help" in told or error.ctx is None else f" See {error.ctx.command_path} --help."
+    return Failure(f"{told}{helps}", USAGE)

@@ -78,7 +78,8 @@ def list_limits(context: click.Context, as_json: bool) -> None:
     show.listing(rows, _LIMITS, "There are no limits.", json_wanted=as_json)
 
 
-@limit.command("set")
+# A cap of -1 is a cap that cannot be, which the API says, and no option.
+@limit.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("key")
 @click.argument("cap", type=int)
 @click.pass_context

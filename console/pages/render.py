@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from console.callers import calling
-from console.pages import charts, codes, files, words
+from console.pages import charts, codes, files, labels, words
 from console.pages.said import address_of, said
 from shared.rules.scopes import Scope
 
@@ -66,6 +66,9 @@ def _environment() -> Environment:
     )
     known: dict[str, Any] = made.globals
     known["static"] = files.address
+    known["labels"] = labels.LABELS
+    known["summarised"] = labels.summary
+    known["first_wrong"] = lambda errors: next((it for it, _, _ in labels.summary(errors)), None)
     known["csrf"] = csrf_field
     known["calling"] = calling
     known["may"] = lambda scope: calling().may(Scope(scope))

@@ -155,7 +155,8 @@ def _look(rows: Database, form: dict[str, str], known: Schedule | None) -> Seen:
         timing = read.model_dump(exclude={"target"})
         seen = preview.preview(rows, timing)
     except Problem as problem:
-        return Seen(now, None, None, problem.detail, hints_only, schedule_text.errors_of(problem.wrong, form))
+        errors = schedule_text.errors_of(problem.wrong, form)
+        return Seen(now, None, None, " ".join(errors.values()) or problem.detail, hints_only, errors)
     return Seen(now, seen, _crowding(rows, form, known, timing), "", hints_only)
 
 

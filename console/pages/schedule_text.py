@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from console.pages.labels import LABELS, beside
 from console.problems import Wrong
 from shared.rules.refused import RefusedValueError
 from shared.rules.zones import parse_zone
@@ -164,18 +165,20 @@ def _check(form: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
 
 def errors_of(wrong: list[Wrong], form: Mapping[str, str]) -> dict[str, str]:
     """What is wrong, by the field of the form that it stands beside; '' for what belongs to none."""
-    kind = form.get("target.kind", "command")
-    known = {*TEXTS, *NUMBERS, *INSTANTS}
     found: dict[str, str] = {}
     for it in wrong:
-        parts = it.field.split(".")
-        place = parts[0]
-        if place == "target" and len(parts) > 1:
-            place = f"{kind}.{parts[1]}" if parts[1] in TARGETS.get(kind, {}) else "target.kind"
-        elif place == "success_check":
-            place = "check.argv" if "argv" in parts else "check.pattern"
-        elif place not in known:
-            place = ""
-        told = it.message.removeprefix(f"{it.field}: ")
-        found.setdefault(place, told[:1].upper() + told[1:])
+        place, inner = _place(it.field.split("."), form.get("target.kind", "command"))
+        found.setdefault(place, beside(place, it, inner))
     return found
+
+
+def _place(parts: list[str], kind: str) -> tuple[str, str]:
+    """Where in the form a field of the API stands, and what of its value is meant."""
+    first, *more = parts
+    if first == "target" and more and more[0] in TARGETS.get(kind, {}):
+        name, *inner = more
+        # Arguments are counted from 1 by people.
+        return f"{kind}.{name}", " ".join(f"Argument {int(it) + 1}" if it.isdigit() else it for it in inner)
+    if first == "success_check":
+        return "check.argv" if "argv" in more else "check.pattern", ""
+    return "target.kind" if first == "target" else first if first in LABELS else "", ""

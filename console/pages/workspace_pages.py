@@ -13,6 +13,7 @@ from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from console.pages.answers import PageRoute
 from console.pages.forms import Actor, Rows, Slots, back, go
+from console.pages.labels import beside
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.pages.said import led_back
@@ -129,6 +130,7 @@ def _text_of(values: dict[str, Any]) -> dict[str, str]:
 
 def _values(form: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {it: form.get(it, "").strip() or None for it in (*_TEXTS, "cap")}
+    found["name"] = form.get("name", "")
     try:
         found["restart_command"] = shlex.split(form.get("restart_command", "")) or None
     except ValueError:
@@ -150,5 +152,8 @@ def _read(model: type[Any], values: dict[str, Any]) -> Any:
 def _errors(problem: Problem) -> dict[str, str]:
     if problem.error == "name_taken":
         return {"name": problem.detail}
-    found = {it.field.partition(".")[0]: it.message.removeprefix(f"{it.field}: ") for it in problem.wrong}
+    found: dict[str, str] = {}
+    for it in problem.wrong:
+        place, _, inner = it.field.partition(".")
+        found.setdefault(place, beside(place, it, f"Argument {int(inner) + 1}" if inner.isdigit() else inner))
     return found or {"": problem.detail}

@@ -98,6 +98,7 @@ def test_what_a_file_leaves_out_is_deleted_only_when_asked_and_only_in_its_works
         (FILE.replace("max_turns: 40", "max_turns: true"), 2, "lab/nightly: max_turns"),
         (FILE.replace("max_turns: 40", "max_turns: 4.5"), 2, "lab/nightly: max_turns"),
         (FILE.replace("0 3 * * *", "0 3 31 2 *"), 2, "lab/nightly"),
+        (FILE.replace("max_turns: 40", "workspace_id: x"), 2, "Write workspace: and its name."),
         (FILE.replace("lab", "nowhere"), 4, "slotbeat workspace add 'nowhere'"),
         ("schedules: !!python/object/apply:os.system [x]", 2, "could not determine a constructor"),
         ("a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
