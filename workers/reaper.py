@@ -107,7 +107,7 @@ def reap_orphan(station: Station, token: int) -> bool:
     """
     try:
         suspect = attempts.live(station.database.connection(), token)
-        return suspect is not None and station.settings.reaper_enabled and _reap_gone(station, suspect)
+        return suspect is not None and _reap_gone(station, suspect)
     except Exception as error:  # noqa: BLE001 nobody is above to hear of it
         trouble("reaper.row_failed", error, token=token)
         return False

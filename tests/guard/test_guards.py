@@ -10,7 +10,7 @@ import pytest
 from shared.clock import boottime, monotonic
 from tests.guard.conftest import Scene
 from tests.guard.scenes import INSTALLATION, LATE_S, a_run, argv, until_it_says
-from tests.proc import is_alive
+from tests.proc import is_alive, look_up
 from tests.waiting import until
 from workers.guarded import Gone, Payload, Run, guarded
 from workers.guards import Guards
@@ -76,6 +76,17 @@ def test_a_message_for_the_last_payload_does_not_reach_the_next(guards: Guards) 
         payload.end_of_input()
 
         assert ended(payload).by == "payload"
+
+
+def test_a_stopped_payload_is_woken_to_hear_that_it_should_end(guards: Guards) -> None:
+    script = "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.05; done"
+    with guarded(guards) as payload:
+        payload.start(a_run(["sh", "-c", script], grace_s=LATE_S))
+        until(lambda: payload.hear() or payload.pid)
+        until(lambda: (found := look_up(payload.pid or 0)) is not None and found.state == "T")
+        payload.abort("cancelled")
+
+        assert ended(payload).code == 7
 
 
 def test_threads_have_a_guard_each(guards: Guards) -> None:

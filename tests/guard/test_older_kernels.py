@@ -19,6 +19,16 @@ def no_list_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "open", without, raising=False)
 
 
+@pytest.mark.parametrize(("platform", "has_tasks"), [("darwin", True), ("linux", False)])
+def test_where_trees_cannot_be_followed_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, platform: str, has_tasks: bool
+) -> None:
+    monkeypatch.setattr(tree.sys, "platform", platform)
+    monkeypatch.setattr(tree.os.path, "isdir", lambda _: has_tasks)
+
+    assert tree.support() == "process group"
+
+
 @pytest.mark.usefixtures("no_list_of_children")
 def test_children_and_theirs_are_found_and_ended_all_the_same() -> None:
     parent = subprocess.Popen(["sh", "-c", "sleep 1000 & echo $!; wait"], stdout=subprocess.PIPE, text=True)

@@ -25,7 +25,12 @@ class Area:
 _REAPING = ("tests/process/test_reaper.py", "tests/process/test_revokes.py")
 _RECONCILING = ("tests/process/test_reconciler.py",)
 _MODEL = ("tests/model/test_conformance.py",)
-_GATE = ("tests/slots/test_scripts.py", "tests/slots/test_line.py", "tests/slots/test_gate_and_rows.py")
+_GATE = (
+    "tests/slots/test_scripts.py",
+    "tests/slots/test_streams.py",
+    "tests/slots/test_line.py",
+    "tests/slots/test_gate_and_rows.py",
+)
 _LIVE = (
     "tests/process/test_keeper.py",
     "tests/process/test_messages.py",
@@ -37,6 +42,8 @@ _ROWS = (
     "tests/store/test_limits.py",
     "tests/store/test_illegal_writes.py",
     "tests/store/test_bounds.py",
+    "tests/store/test_ends.py",
+    "tests/store/test_budgets.py",
 )
 
 AREAS = (
@@ -58,6 +65,7 @@ AREAS = (
             *_REAPING,
             *_RECONCILING,
             *_MODEL,
+            "tests/operations/test_metrics.py",
             "tests/doctor",
             "tests/console/test_api_firings.py",
             "tests/console/test_api_schedules.py",
@@ -71,7 +79,7 @@ AREAS = (
             for it in ("attempts", "settlement", "firings", "running", "due", "limits", "epoch", "cadence")
         ),
         (
-            *("tests/store/test_cadence.py", "tests/store/test_ends.py", "tests/store/test_suspects.py"),
+            *("tests/store/test_cadence.py", "tests/store/test_suspects.py"),
             *(*_ROWS, *_REAPING, *_RECONCILING),
         ),
         (
@@ -122,7 +130,7 @@ AREAS = (
         "worker",
         10,
         ("workers/chain.py", "workers/execute.py", "workers/settle.py"),
-        (*_REAPING, "tests/process/test_messages.py"),
+        ("tests/process/test_following.py", *_REAPING, "tests/process/test_messages.py"),
         _LIVE,
     ),
 )

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_counters_and_histograms_stay_when_the_rows_are_deleted(told: Rows, api:
     of_rows = {it: n for it, n in before.items() if it[0].startswith(tuple(kept))}
     assert len(of_rows) > 50
     assert of_rows.items() <= after.items()
+
+
+def test_each_bound_of_a_histogram_is_its_own(rows: Rows) -> None:
+    bounds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600]
+
+    told = [rows.one("select bucket_of(%s::float8)", value) for it in bounds for value in (it, it * 1.001)]
+
+    names = [f"{it:g}" for it in bounds] + ["+Inf"]
+    assert told == [name for pair in pairwise(names) for name in pair]
 
 
 def test_a_fold_takes_what_there_is_a_batch_at_a_time_and_nothing_twice(told: Rows, api: Api) -> None:

@@ -280,3 +280,16 @@ def test_what_a_former_self_ran_is_ended_at_once_and_nothing_of_anybody_else(fle
     ended = fleet.rows("select title, failure_reason from firings where status <> 'running'")
     assert ended == [("ours", "worker_lost")]
     assert reaper.reap_former_self(station) == 0
+
+
+def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fleet, station: Station) -> None:
+    token = running(fleet)
+    station.settings = replace(SETTINGS, reaper_enabled=False)
+
+    assert not reaper.reap_orphan(station, token)
+    assert status(fleet, token) == ("running", None)
+
+    station.settings = SETTINGS
+    assert reaper.reap_orphan(station, token)
+    assert status(fleet, token) == ("failed", "worker_lost")
+    assert not reaper.reap_orphan(station, token)

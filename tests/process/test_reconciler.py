@@ -8,7 +8,7 @@ import pytest
 from shared.answers import Waiter
 from shared.celery_app import RECONCILE, close_app, make_app
 from shared.settings import Settings
-from shared.store import activity, cadence, firings
+from shared.store import activity, cadence, firings, processes
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from tests.process.test_reaper import running
@@ -139,3 +139,15 @@ def test_admission_stops_under_the_one_limit_that_more_execute_under_than_may(fl
 
 def _waiter(firing: firings.ByHand) -> Waiter:
     return Waiter(firing.id, firing.workspace_id, None, 1, 5, forced=False, title="a stranger")
+
+
+def test_a_process_that_has_been_silent_for_long_is_forgotten(fleet: Fleet, station: Station) -> None:
+    connection = fleet.database.connection()
+    about = {"kind": "worker", "node": "n", "boot_id": "b", "pid": 1, "pid_start": 1, "capacity": 1}
+    for name in ("speaks", "silent"):
+        processes.sign(connection, {"id": name, **about})
+    connection.execute("update processes set seen_at = now() - interval '16 minutes' where id = 'silent'")
+
+    one_pass(fleet, station)
+
+    assert [it.id for it in processes.listing(connection)] == ["speaks"]

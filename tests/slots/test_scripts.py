@@ -187,8 +187,9 @@ def test_expired_names_the_oldest_first_and_no_more_than_asked(gate: Gate) -> No
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_rebuild_is_refused_for_an_epoch_that_is_not_above(gate: Gate, epoch: int) -> None:
     before = taken(gate.redis)
+    other = Gate(gate.redis, "scripts", START_LEASE_MS, 1, now_ms=gate.now_ms)  # which has loaded nothing so far
 
-    told = [gate.load(epoch, caps=Caps({"fleet": 99}), done=done) for done in (False, True)]
+    told = [other.load(epoch, caps=Caps({"fleet": 99}), done=done) for done in (False, True)]
 
     assert told == [False, False]
     assert taken(gate.redis) == before
@@ -296,3 +297,24 @@ def test_who_takes_the_next_takes_one_and_leaves_the_rest_to_messages(gate: Gate
 
     assert ([it.firing for it in made], taken) == ([second.firing, third.firing], second.firing)
     assert gate.states([third.firing])[0].state == "reserved"
+
+
+def test_who_has_nothing_to_give_back_takes_nothing(gate: Gate) -> None:
+    gate.set_cap("fleet", 1)
+    first, second = waiter(1, 0, 0), waiter(2, 0, 0)
+    gate.offer([first, second])
+    gate.claim(first.firing, ONE, "w1", LEASE_MS)
+    gate.redis.hset(f"{{scripts}}:{gate.epoch}:caps", "fleet", 2)
+
+    made, taken = gate.release_and_take(first.firing, TWO, TWO, "w1", LEASE_MS)
+
+    assert ([it.firing for it in made], taken) == ([second.firing], None)
+    assert [it.state for it in gate.states([first.firing, second.firing])] == ["leased", "reserved"]
+
+
+def test_a_cap_that_is_changed_ends_the_block_of_its_limit(gate: Gate) -> None:
+    gate.offer([waiter(1, 0, 0)])
+    gate.claim(waiter(1, 0, 0).firing, ONE, "w1", LEASE_MS)
+    assert gate.block("fleet", waiter(1, 0, 0).firing, ONE) == []
+
+    assert [it.firing for it in gate.set_cap("fleet", 3)] == [waiter(1, 0, 0).firing]

@@ -1,7 +1,9 @@
 """What the end of an attempt writes of what it used, and which firings of a schedule are still at work."""
 
+from datetime import timedelta
+
 from shared.rules.endings import Becomes, Report
-from shared.store import firings, progress, settlement
+from shared.store import due, firings, progress, settlement
 from tests.store.rows import Rows
 
 USED = "select turns, input_tokens, output_tokens, cost_micros, remote_ref from attempts where token = %s"
@@ -20,6 +22,8 @@ def test_what_is_reported_at_the_end_is_written(rows: Rows) -> None:
     end(rows, token, Report(None, turns=7, input_tokens=11, output_tokens=13, cost_micros=17, remote_ref="r"))
 
     assert rows.all(USED, token) == [(7, 11, 13, 17, "r")]
+    of_firing = "select turns, input_tokens, output_tokens, cost_micros from firings where token = %s"
+    assert rows.all(of_firing, token) == [(7, 11, 13, 17)]
 
 
 def test_what_was_told_on_the_way_stays_where_the_end_says_nothing(rows: Rows) -> None:
@@ -42,3 +46,41 @@ def test_what_waits_of_a_backfill_is_none_of_the_presents_business(rows: Rows) -
     assert set(firings.unfinished(rows.sql, [schedule])) == {waits, runs}
     assert past not in firings.unfinished(rows.sql, [schedule])
     assert firings.unfinished(rows.sql, []) == []
+
+
+def test_a_workspace_is_at_its_last_task_until_that_ends(rows: Rows) -> None:
+    first, last = rows.running(title="first"), rows.running(title="last")
+
+    told = []
+    for token in (first.token, last.token):
+        rows.settle(token)
+        told += rows.all("select active_tasks, current_task from workspaces")
+
+    assert told == [(1, "last"), (0, None)]
+
+
+def test_how_long_a_firing_waited_is_from_its_place_in_line_to_its_claim(rows: Rows) -> None:
+    firing = rows.firing()
+    rows.sql.execute("update firings set queued_at = queued_at - %s where id = %s", [timedelta(seconds=5), firing])
+    token = rows.claim(firing).token
+    values = {"turn_count": 0, "max_turns": None, "peak_rss_mb": None, "interactive_streams": None, "concurrent": 1}
+
+    with rows.sql.transaction():
+        ended = settlement.lock_ending(rows.sql, token)
+        assert ended is not None
+        settlement.add_metrics(rows.sql, ended, {**values, "failure_reason": None, "token": token})
+
+    assert rows.one("select slot_wait_ms between 5000 and 60000 from schedule_firing_metrics")
+
+
+def test_the_next_due_moment_is_that_of_a_schedule_or_of_the_end_of_a_pause(rows: Rows) -> None:
+    assert due.seconds_to_next(rows.sql) is None
+    paused = rows.schedule(status="paused", paused_reason="user")
+    rows.sql.execute("update schedules set paused_until = now() + interval '100 s' where id = %s", [paused])
+
+    assert 90 < (due.seconds_to_next(rows.sql) or 0) <= 100
+
+    soon = rows.schedule()
+    rows.sql.execute("update schedules set next_run_at = now() + interval '50 s' where id = %s", [soon])
+
+    assert 40 < (due.seconds_to_next(rows.sql) or 0) <= 50

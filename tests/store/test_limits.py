@@ -74,6 +74,17 @@ def test_a_cap_raised_while_it_owes_rows_gives_those_back_first(rows: Rows) -> N
     assert rows.slots("fleet") == (4, 3, 0, 0)
 
 
+def test_a_forced_firing_is_no_row_of_a_cap_that_is_changed(rows: Rows) -> None:
+    rows.cap("fleet", 1)
+    rows.running()
+    rows.running(forced=True)
+
+    rows.cap("fleet", 3)
+
+    assert rows.slots("fleet") == (4, 2, 1, 0)
+    assert not broken(rows.sql)
+
+
 def test_a_limit_added_where_firings_run_counts_them(rows: Rows) -> None:
     rows.cap("fleet", 5)
     first, second = rows.running(lane="x"), rows.running(lane="x")
