@@ -27,6 +27,7 @@ _RECONCILING = ("tests/process/test_reconciler.py",)
 _MODEL = ("tests/model/test_conformance.py",)
 _GATE = (
     "tests/slots/test_scripts.py",
+    "tests/slots/test_taking.py",
     "tests/slots/test_streams.py",
     "tests/slots/test_line.py",
     "tests/slots/test_gate_and_rows.py",
@@ -97,7 +98,7 @@ AREAS = (
         ("workers/guard.py", "workers/tree.py", "workers/guarded.py"),
         (
             "tests/guard/test_late_start.py",
-            "tests/guard/test_older_kernels.py",
+            "tests/guard/test_trees.py",
             "tests/guard/test_guards.py",
             "tests/guard/test_keeper.py",
             "tests/guard/test_sure_end.py",
@@ -108,7 +109,7 @@ AREAS = (
         "keeper",
         12,
         ("workers/keeper.py", "workers/wards.py"),
-        ("tests/process/test_keeper_alone.py", "tests/guard/test_keeper.py"),
+        ("tests/guard/test_wards.py", "tests/process/test_keeper_alone.py", "tests/guard/test_keeper.py"),
         _LIVE,
     ),
     Area("reaper", 10, ("workers/reaper.py",), _REAPING, ("tests/process/test_lost_workers.py",)),

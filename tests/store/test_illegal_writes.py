@@ -44,6 +44,8 @@ REFUSED: dict[str, str] = {
     "an attempt more than there may be": "update firings set attempt_count = 3 where id = %(requeued)s",
     "attempts are forgotten": "update firings set attempt_count = 0 where id = %(requeued)s",
     "a firing waits whose attempts are used up": "update firings set max_attempts = 1 where id = %(requeued)s",
+    "a firing ends and its attempt does not": "update firings set status = 'completed', finished_at = now()"
+    " where token = %(token)s",
     "a second live attempt": "insert into attempts (firing_id, number, token, request_id, worker, claimed_at,"
     " heartbeat_expires_at, lease_ms, run_expires_at) select firing_id, 2, 99, gen_random_uuid(), '{}', now(),"
     " now(), 1, now() from attempts where token = %(token)s",

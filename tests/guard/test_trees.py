@@ -1,12 +1,16 @@
-"""Kernels that were built without the list of children: they are found by looking at everyone."""
+"""Trees of processes where the kernel helps less: without its list of children, or not Linux; and their burial."""
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from workers import tree
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -27,6 +31,23 @@ def test_where_trees_cannot_be_followed_it_says_so(
     monkeypatch.setattr(tree.os.path, "isdir", lambda _: has_tasks)
 
     assert tree.support() == "process group"
+
+
+BURIAL = """
+import os, subprocess
+from workers import tree
+tree.become_subreaper()
+subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000 &"])
+assert len(tree.children(os.getpid())) == 2
+assert tree.end_below(os.getpid())
+print(tree.children(os.getpid()))
+"""
+
+
+def test_orphans_that_are_ended_are_buried_too() -> None:
+    done = subprocess.run([sys.executable, "-c", BURIAL], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.usefixtures("no_list_of_children")
