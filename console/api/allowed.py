@@ -54,8 +54,13 @@ async def allowed(request: Request, caller: Asking, _: _Bearer) -> None:
     """Refuses a caller who may not: 403 by scope, 404 for what is in another workspace."""
     told = request.scope["route"].openapi_extra or {}
     caller.need(scope_of(request.method, told))
+    await within(request, caller)
+
+
+async def within(request: Request, caller: Caller) -> None:
+    """Refuses a caller of one workspace what tells of all (403), and what is in another (404)."""
     if caller.workspace is not None:
-        await _see(request, caller, told.get(_PLACES))
+        await _see(request, caller, (request.scope["route"].openapi_extra or {}).get(_PLACES))
 
 
 def only(caller: Caller, wanted: UUID | None) -> UUID | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from console.callers import calling
 from shared.rules import collisions
 from shared.rules.collisions import Collision, Offset, Weighed
 from shared.store import crowding, schedules
@@ -48,7 +49,8 @@ def look_ahead(
 
 def _calibration(connection: Postgres, schedule: UUID, target: dict[str, Any]) -> Calibration | None:
     adapter = collisions.adapter_of(target)
-    averages = crowding.averages(connection, adapter, schedule)
+    # Who may see one workspace hears nothing of the others, no number either.
+    averages = crowding.averages(connection, adapter, schedule, calling().workspace)
     median = collisions.calibration(averages)
     return None if median is None else Calibration(adapter, median, len(averages))
 

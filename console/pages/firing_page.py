@@ -1,6 +1,6 @@
 """One firing: its attempts, what it says, why it waited, how it ended; and the list of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
+from console.api.allowed import needs, only
+from console.callers import calling
 from console.deeds import why as whys
 from console.deeds.why import Answer
 from console.pages.answers import PageRoute
@@ -44,7 +46,7 @@ class Story:
 @router.get("/firings/{firing_id}")
 def one_firing(request: Request, rows: Rows, firing_id: UUID) -> Response:
     """A firing's page."""
-    why = whys.of_firing(rows, firing_id)
+    why = whys.of_firing(rows, firing_id, calling().workspace)
     with overview.one_moment(rows) as connection:
         known, given = firings.get(connection, firing_id), firing_detail.given(connection, firing_id)
         if known is None or given is None:
@@ -87,14 +89,14 @@ class Wanted(BaseModel):
         )
 
 
-@router.get("/firings")
+@router.get("/firings", openapi_extra=needs(one_workspace=True))
 def list_firings(request: Request, rows: Rows, asked: Annotated[Wanted, Query()]) -> Response:
     """Firings, filtered, newest first."""
-    wanted = asked.which()
+    wanted = replace(asked.which(), workspace=only(calling(), asked.workspace))
     with overview.one_moment(rows) as connection:
         found = firings.newest(connection, wanted, _A_PAGE + 1)
         of = asked.schedule or asked.workspace
-        name = overview.name_of(connection, of) if of else None
+        name = overview.name_of(connection, of, calling().workspace) if of else None
         now = schedules.now(connection)
     more = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
     older = more and older_than(request, more.queued_at, more.id)

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
+from console.api.allowed import within
 from console.callers import calling
 from console.deeds.sign_ins import check_csrf
 from shared.rules.scopes import Scope
@@ -60,11 +61,8 @@ async def only_admins() -> None:
     calling().need(Scope.ADMIN)
 
 
-async def may_look() -> None:
-    """Refuses who may not read, and whose token is for one workspace: pages tell of all (a dependency of all)."""
+async def may_look(request: Request) -> None:
+    """Refuses who may not read, and a token of one workspace what is beyond it (a dependency of all pages)."""
     caller = calling()
     caller.need(Scope.READ)
-    if caller.workspace is not None:
-        raise HTTPException(
-            403, f"The token {caller.name} is for one workspace, and the dashboard tells of all. Sign in with another."
-        )
+    await within(request, caller)

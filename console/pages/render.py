@@ -23,8 +23,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_PAGES = ("Schedules", "Firings", "Forecast", "Workspaces", "Limits", "Outages", "Activity", "Settings")
 # What the frame asks for and a page may leave out.
 _DEFAULTS: dict[str, Any] = {"said": "", "path": "", "to": "/"}
+
+
+def pages() -> list[tuple[str, str]]:
+    """The addresses of the pages that the caller may look at, with their names."""
+    own = calling().workspace
+    if own is None:
+        return [("/", "Overview"), *((f"/{it.lower()}", it) for it in _PAGES)]
+    return [(f"/workspaces/{own}", "Workspace"), ("/schedules", "Schedules"), ("/firings", "Firings")]
 
 
 def csrf_field() -> Markup:
@@ -69,6 +78,7 @@ def _environment() -> Environment:
     known["labels"] = labels.LABELS
     known["summarised"] = labels.summary
     known["first_wrong"] = lambda errors: next((it for it, _, _ in labels.summary(errors)), None)
+    known["pages"] = pages
     known["csrf"] = csrf_field
     known["calling"] = calling
     known["may"] = lambda scope: calling().may(Scope(scope))

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from console.api.allowed import needs
+from console.callers import calling
 from console.pages.answers import PageRoute
 from console.pages.board import View, board
 from console.pages.files import FILES
-from console.pages.forms import Rows
+from console.pages.forms import Rows, go
 from console.pages.render import show
 from shared.store import overview, overview_schedules
 from shared.store.overview_schedules import Wanted
@@ -23,21 +25,24 @@ Text = Annotated[str, Query(max_length=_LONGEST_FILTER)]
 From = Annotated[int, Query(alias="from", ge=0, le=1_000_000)]
 
 
-@router.get("/")
+@router.get("/", openapi_extra=needs(one_workspace=True))
 def front(
     request: Request,
     rows: Rows,
     hours: Annotated[float, Query(ge=0.25, le=48)] = 2,
     until: datetime | None = None,
 ) -> Response:
-    """The whole first page."""
+    """The whole first page; who may see one workspace finds its page instead."""
+    own = calling().workspace
+    if own is not None:
+        return go(f"/workspaces/{own}")
     view = View(hours, until)
     known = board(rows, view)
     pressure = request.app.state.pressure.seen()
     return show(request, "front.html", board=known, now=known.now, view=view, pressure=pressure)
 
 
-@router.get("/schedules")
+@router.get("/schedules", openapi_extra=needs(one_workspace=True))
 def list_schedules(
     request: Request,
     rows: Rows,
@@ -47,7 +52,7 @@ def list_schedules(
     offset: From = 0,
 ) -> Response:
     """Schedules, filtered, part by part."""
-    wanted = Wanted(q.replace("\0", ""), state, None, most, offset)
+    wanted = Wanted(q.replace("\0", ""), state, calling().workspace, most, offset)
     with overview.one_moment(rows) as connection:
         listed = overview_schedules.schedules(connection, wanted)
         now = overview.totals(connection).now

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 
+from console.callers import calling
 from shared.store import overview
 
 _SAID = {
@@ -47,10 +48,14 @@ def said(request: Request) -> str:
     if code in _SAID_OF_NOTHING:
         return _SAID_OF_NOTHING[code]
     try:
-        known = overview.name_of(request.app.state.database.connection(), UUID(of)) if code in _SAID else None
+        known = _name(request, UUID(of)) if code in _SAID else None
     except ValueError:
         return ""
     return "" if known is None else _SAID[code].format(f"“{known}”")
+
+
+def _name(request: Request, of: UUID) -> str | None:
+    return overview.name_of(request.app.state.database.connection(), of, calling().workspace)
 
 
 def address_of(request: Request) -> str:

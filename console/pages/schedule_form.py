@@ -10,8 +10,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ValidationError
 from uuid_utils.compat import uuid7
 
+from console.api.allowed import need_place, needs
 from console.api.answers import wrong_value
 from console.api.schedule_form import PreviewForm, ScheduleForm
+from console.callers import calling
 from console.deeds import crowding, preview
 from console.deeds import schedules as deeds
 from console.deeds.crowding import Crowding
@@ -29,6 +31,8 @@ from shared.store.schedules import Schedule
 
 _TURNS_IN_PROMPT = re.compile(r"\bmax(?:imum)?\.?\s+(?:of\s+)?[0-9]+\s+(?:turns|steps)\b", re.IGNORECASE)
 
+_OWN = needs(one_workspace=True)
+
 router = APIRouter(route_class=PageRoute)
 changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
 
@@ -45,7 +49,7 @@ class Seen:
     errors: dict[str, str] = field(default_factory=dict[str, str])
 
 
-@router.get("/schedules/new")
+@router.get("/schedules/new", openapi_extra=_OWN)
 def new_schedule(request: Request, rows: Rows, like: UUID | None = None, workspace: UUID | None = None) -> Response:
     """An empty form, or one like another schedule's."""
     form = dict(schedule_text.EMPTY)
@@ -65,7 +69,7 @@ def edit_schedule(request: Request, rows: Rows, schedule_id: UUID) -> Response:
     return _form(request, rows, form, known, _look(rows, form, known))
 
 
-@changing.post("/schedules/preview")
+@changing.post("/schedules/preview", openapi_extra=_OWN)
 def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
     """The form again, with what the server makes of it; nothing is saved. `cron_offset` is taken as its cron."""
     known = _of(rows, form)
@@ -74,7 +78,7 @@ def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
     return _form(request, rows, form, known, _look(rows, form, known))
 
 
-@changing.post("/schedules/new")
+@changing.post("/schedules/new", openapi_extra=_OWN)
 def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response:
     """Makes a schedule, or shows the form again with what is wrong."""
     try:
@@ -114,15 +118,15 @@ def delete(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Respo
 
 def _known(rows: Database, schedule: UUID) -> Schedule:
     found = schedules.get(rows.connection(), schedule)
-    if found is None:
+    if found is None or not calling().sees(found.workspace_id):
         raise not_found("schedule", schedule)
     return found
 
 
 def _of(rows: Database, form: dict[str, str]) -> Schedule | None:
     try:
-        return schedules.get(rows.connection(), UUID(form.get("schedule", "")))
-    except ValueError:
+        return _known(rows, UUID(form.get("schedule", "")))
+    except (ValueError, Problem):
         return None
 
 
@@ -131,6 +135,7 @@ def _checked(form: dict[str, str]) -> dict[str, Any]:
     read = _validated(ScheduleForm, values, wrong)
     if wrong or read is None:
         raise invalid(*wrong)
+    need_place(calling(), read.workspace_id)
     return read.values()
 
 
@@ -165,7 +170,7 @@ def _crowding(rows: Database, form: dict[str, str], known: Schedule | None, timi
         place = UUID(form.get("workspace_id", ""))
     except ValueError:
         return None
-    if workspaces.get(rows.connection(), place) is None:
+    if not calling().sees(place) or workspaces.get(rows.connection(), place) is None:
         return None
     target = {"kind": form.get("target.kind", "command"), "adapter": form.get("command.adapter", "generic")}
     if target["kind"] != "command":
@@ -201,5 +206,5 @@ def _form(
     request: Request, rows: Database, form: dict[str, str], known: Schedule | None, seen: Seen, status: int = 200
 ) -> Response:
     told = {"v": form, "known": known, "seen": seen, "now": seen.now, "errors": seen.errors}
-    places = overview_workspaces.names(rows.connection())
+    places = [it for it in overview_workspaces.names(rows.connection()) if calling().sees(it[0])]
     return show(request, "schedule_form.html", status, places=places, **told)

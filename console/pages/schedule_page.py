@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
+from console.callers import calling
 from console.deeds import crowding, preview
 from console.deeds import why as whys
 from console.deeds.crowding import Crowding
@@ -69,7 +70,7 @@ def one_schedule(
 
 def _story(rows: Database, schedule: UUID, at: str) -> Story:
     known = schedules.get(rows.connection(), schedule)
-    why = whys.of_schedule(rows, schedule, _moment(at, known.timezone) if known else None)
+    why = whys.of_schedule(rows, schedule, _moment(at, known.timezone) if known else None, calling().workspace)
     with overview.one_moment(rows) as connection:
         known = schedules.get(connection, schedule)
         if known is None:

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 
+from console.api.allowed import needs
 from console.api.answers import wrong_value
 from console.api.workspaces import WorkspaceChanges, WorkspaceForm
+from console.callers import calling
 from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from console.pages.answers import PageRoute
@@ -36,9 +38,12 @@ router = APIRouter(route_class=PageRoute)
 changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
 
 
-@router.get("/workspaces")
+@router.get("/workspaces", openapi_extra=needs(one_workspace=True))
 def list_workspaces(request: Request, rows: Rows) -> Response:
-    """Every workspace with what it holds, and a form for one more."""
+    """Every workspace with what it holds, and a form for one more; who may see one finds that."""
+    own = calling().workspace
+    if own is not None:
+        return go(f"/workspaces/{own}")
     return _list(request, rows, {}, {})
 
 

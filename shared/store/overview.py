@@ -230,13 +230,16 @@ def ended(connection: Postgres, most: int) -> list[Over]:
         ).fetchall()
 
 
-def name_of(connection: Postgres, known: UUID) -> str | None:
-    """The name of the firing, schedule or workspace of an id; None when there is none."""
+def name_of(connection: Postgres, known: UUID, only: UUID | None = None) -> str | None:
+    """The name of the firing, schedule or workspace of an id, of workspace `only`; None when there is none."""
     row = connection.execute(
         """
-        select title from firings where id = %(id)s union all select name from schedules where id = %(id)s
-         union all select name from workspaces where id = %(id)s
+        select named.name from (
+          select title as name, workspace_id from firings where id = %(id)s
+           union all select name, workspace_id from schedules where id = %(id)s
+           union all select name, id from workspaces where id = %(id)s) named
+         where %(only)s::uuid is null or named.workspace_id = %(only)s
         """,
-        {"id": known},
+        {"id": known, "only": only},
     ).fetchone()
     return None if row is None else row[0]
