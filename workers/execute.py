@@ -17,13 +17,14 @@ from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
+from shared.store.connection import Postgres
 from workers import remote, shop, spending, traces
 from workers.check import Case, checked
 from workers.outcome import Outcome
 from workers.owed import Owed
 from workers.preflight import preflight
 from workers.record import Record
-from workers.settle import Settled, settle
+from workers.settle import Ahead, Settled, settle
 from workers.station import Station
 from workers.targets import execute as execute_target
 from workers.targets.terms import Allowance, Terms
@@ -49,9 +50,11 @@ def see_through(station: Station, claimed: Claimed, owed: Owed) -> Settled:
     attempt, began = claimed.attempt, now()
     outcome = run(station, claimed, owed.pay)
     owed.pay_if_long()  # payloads so short that there was no moment for it
-    record_exit(station, attempt, outcome)
-    outcome = check(station, attempt, outcome)
-    settled = settle_surely(station, attempt, outcome)
+    if attempt.success_check is None:
+        settled = settle_surely(station, attempt, outcome, ahead=partial(exited, attempt, outcome))
+    else:
+        record_exit(station, attempt, outcome)
+        settled = settle_surely(station, attempt, check(station, attempt, outcome))
     owed.add(partial(traces.tell, attempt, began, now(), settled))
     if outcome.remote_ref is not None and outcome.reason == Reason.WORKER_LOST:
         owed.add(lambda: remote.ask_for(station, [attempt.token]))  # its guard ended it in a hurry
@@ -187,13 +190,16 @@ def _variables(station: Station, attempt: attempts.Attempt) -> dict[str, str]:
     }
 
 
-def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> None:
-    """The end of the payload alone, by the token, before anything else can go wrong."""
-    if outcome.reason == NOT_STARTED:
-        return
-    try:
-        connection = station.database.connection()
+def exited(attempt: attempts.Attempt, outcome: Outcome, connection: Postgres) -> None:
+    """Writes the end of the payload alone, by the token."""
+    if outcome.reason != NOT_STARTED:
         attempts.record_exit(connection, attempt.token, outcome.exit_code, outcome.reason, outcome.result)
+
+
+def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> None:
+    """The end of the payload, before its check: that may take its time, and anything can go wrong meanwhile."""
+    try:
+        exited(attempt, outcome, station.database.connection())
     except psycopg.OperationalError as error:
         trouble("exit.not_recorded", error, firing=attempt.firing_id)
 
@@ -208,14 +214,19 @@ def check(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> Outc
         return replace(outcome, reason=Reason.CHECK_FAILED, error=f"{type(error).__name__}: {error}")
 
 
-def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> Settled:
-    """Settles, again and again while Postgres is away, until the reaper would settle in our place."""
+def settle_surely(station: Station, attempt: attempts.Attempt, outcome: Outcome, ahead: Ahead | None = None) -> Settled:
+    """Settles, again and again while Postgres is away, until the reaper would settle in our place.
+
+    What goes `ahead`, the exit, is sent with the first try: alone and first, and not waited for.
+    """
     give_up_at = monotonic() + station.settings.exit_grace_s
     while True:
         try:
-            return settle(station.database, attempt.token, outcome, station.refresh(), station.streams())
+            settings, streams = station.refresh(), station.streams()
+            return settle(station.database, attempt.token, outcome, settings, streams, ahead=ahead)
         except psycopg.OperationalError as error:
             trouble("settle.no_answer", error, firing=attempt.firing_id)
+            ahead = None
             if monotonic() >= give_up_at:
                 return Settled("fenced")
             time.sleep(_TRY_AGAIN_S)

@@ -1,7 +1,7 @@
 """The outcome, written once: state, streaks, metrics, activity, alerts, in one transaction."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -32,18 +32,35 @@ class Settled:
     has_next: bool = True
 
 
-def settle(database: Database, token: int, outcome: Outcome, settings: Settings, streams: int | None = None) -> Settled:
+Ahead = Callable[[Postgres], object]
+
+
+def settle(
+    database: Database,
+    token: int,
+    outcome: Outcome,
+    settings: Settings,
+    streams: int | None = None,
+    *,
+    ahead: Ahead | None = None,
+) -> Settled:
     """Ends an attempt by its token; may be repeated, when the answer to a COMMIT was lost.
 
     `already`: this attempt had ended so before. `fenced`: it was ended by somebody else, and what it
     reports is kept on the attempt for people to read, and changes nothing.
-    `streams` are the interactive ones that are active meanwhile, where that is known.
+    `streams` are the interactive ones that are active meanwhile, where that is known; `ahead` is written in a
+    transaction of its own first.
     """
-    return settle_together(database, [(token, outcome)], settings, streams)[0]
+    return settle_together(database, [(token, outcome)], settings, streams, ahead=ahead)[0]
 
 
 def settle_together(
-    database: Database, endings: Sequence[tuple[int, Outcome]], settings: Settings, streams: int | None = None
+    database: Database,
+    endings: Sequence[tuple[int, Outcome]],
+    settings: Settings,
+    streams: int | None = None,
+    *,
+    ahead: Ahead | None = None,
 ) -> list[Settled]:
     """The same of several attempts in one transaction, in the order given: all of them, or an error and none.
 
@@ -51,7 +68,7 @@ def settle_together(
     sent without waiting for each answer: an ending is two round trips, however many rows it touches.
     """
     connection = database.connection()
-    with sent_together(connection):
+    with sent_together(connection, ahead):
         known = settlement.lock_endings(connection, [token for token, _ in endings])
         told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
     for (token, outcome), settled in zip(endings, told, strict=True):

@@ -1,7 +1,7 @@
 """How a process reaches Postgres: with timeouts on everything, and a new connection after a lost one."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,14 +32,18 @@ def connect(database_url: str, *, application: str = "slotbeat") -> Postgres:
 
 
 @contextmanager
-def sent_together(connection: Postgres) -> Iterator[None]:
+def sent_together(connection: Postgres, ahead: Callable[[Postgres], object] | None = None) -> Iterator[None]:
     """A transaction whose statements do not wait for each other's answers: only a fetch waits, and the end.
 
-    psycopg's own block would wait twice more, for BEGIN and before COMMIT.
+    psycopg's own block would wait twice more, for BEGIN and before COMMIT. `ahead` is a transaction of its own, sent
+    before this one and not waited for either: it stands, whatever becomes of what follows.
     """
     try:
         with connection.pipeline():
             connection.execute("begin")
+            if ahead is not None:
+                ahead(connection)
+                connection.execute("commit and chain")
             yield
             connection.execute("commit")
     except BaseException:

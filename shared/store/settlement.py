@@ -80,23 +80,7 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
     Call it first in a transaction. The order (schedules, firings, attempts, slots, each by id) is everybody's.
     """
     asked = list(tokens)
-    # A plan for any tokens serves these: planning anew each time costs more than all that follows.
-    connection.execute(
-        "select pg_advisory_xact_lock_shared(%s), set_config('plan_cache_mode', 'force_generic_plan', true)",
-        [ADMISSION_LOCK],
-    )
-    connection.execute(
-        """
-        select from schedules where id in (
-          select f.schedule_id from attempts a join firings f on f.id = a.firing_id where a.token = any(%s))
-         order by id for update
-        """,
-        [asked],
-    )
-    connection.execute(
-        "select from firings where id in (select firing_id from attempts where token = any(%s)) order by id for update",
-        [asked],
-    )
+    connection.execute("select lock_for_endings(%s)", [asked])
     with connection.cursor(row_factory=class_row(Ended)) as cursor:
         found = cursor.execute(
             """
@@ -134,59 +118,51 @@ def end_attempt(connection: Postgres, ended: Ended, becomes: Becomes, report: Re
     Guarded by the token: whoever is not the live attempt any more changes nothing.
     """
     values = {"token": ended.token, "firing": ended.firing_id, **_columns(becomes), **_columns(report)}
-    told = connection.execute(
-        """
-        update attempts
-           set ended_at = now(), outcome = %(outcome)s, failure_reason = %(reason)s,
-               exit_code = coalesce(exit_code, %(exit_code)s), exited_at = coalesce(exited_at, now()),
-               turns = greatest(turns, coalesce(%(turns)s, 0)),
-               input_tokens = coalesce(%(input_tokens)s, input_tokens),
-               output_tokens = coalesce(%(output_tokens)s, output_tokens),
-               cost_micros = coalesce(%(cost_micros)s, cost_micros), peak_rss_mb = %(peak_rss_mb)s,
-               remote_ref = coalesce(%(remote_ref)s, remote_ref)
-         where token = %(token)s and ended_at is null
-        """,
-        values,
-    )
-    if told.rowcount == 0:
-        return False
-    if becomes.status == "queued":
-        _requeue(connection, values)
-    else:
-        _finish(connection, values)
-    return True
+    told = connection.execute(_REQUEUE if becomes.status == "queued" else _FINISH, values)
+    return told.rowcount == 1
 
 
 def _columns(told: Becomes | Report) -> dict[str, Any]:
     return {it.name: getattr(told, it.name) for it in fields(told)}
 
 
-def _finish(connection: Postgres, values: dict[str, Any]) -> None:
-    connection.execute(
-        """
-        update firings f
-           set status = %(status)s, finished_at = now(), failure_reason = %(reason)s, error = %(error)s,
-               exit_code = %(exit_code)s, result = %(result)s, turns = coalesce(%(turns)s, a.turns),
-               input_tokens = a.input_tokens, output_tokens = a.output_tokens, cost_micros = a.cost_micros
-          from attempts a
-         where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
-        """,
-        values,
-    )
-
-
-def _requeue(connection: Postgres, values: dict[str, Any]) -> None:
-    connection.execute(
-        """
-        update firings
-           set status = 'queued', failure_reason = null, error = %(error)s,
-               attempt_count = attempt_count - case when %(charged)s then 0 else 1 end,
-               interrupted_count = interrupted_count + case when %(outcome)s = 'interrupted' then 1 else 0 end,
-               not_before = now() + make_interval(secs => %(backoff_s)s)
-         where id = %(firing)s and token = %(token)s and status = 'running'
-        """,
-        values,
-    )
+# Attempt and firing end in one statement.
+_END = """
+    with a as (
+      update attempts
+         set ended_at = now(), outcome = %(outcome)s, failure_reason = %(reason)s,
+             exit_code = coalesce(exit_code, %(exit_code)s), exited_at = coalesce(exited_at, now()),
+             turns = greatest(turns, coalesce(%(turns)s, 0)),
+             input_tokens = coalesce(%(input_tokens)s, input_tokens),
+             output_tokens = coalesce(%(output_tokens)s, output_tokens),
+             cost_micros = coalesce(%(cost_micros)s, cost_micros), peak_rss_mb = %(peak_rss_mb)s,
+             remote_ref = coalesce(%(remote_ref)s, remote_ref)
+       where token = %(token)s and ended_at is null
+      returning token, turns, input_tokens, output_tokens, cost_micros)
+"""
+_FINISH = (
+    _END  # noqa: S608 two constants, no value
+    + """
+    update firings f
+       set status = %(status)s, finished_at = now(), failure_reason = %(reason)s, error = %(error)s,
+           exit_code = %(exit_code)s, result = %(result)s, turns = coalesce(%(turns)s, a.turns),
+           input_tokens = a.input_tokens, output_tokens = a.output_tokens, cost_micros = a.cost_micros
+      from a
+     where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
+"""
+)
+_REQUEUE = (
+    _END  # noqa: S608 two constants, no value
+    + """
+    update firings f
+       set status = 'queued', failure_reason = null, error = %(error)s,
+           attempt_count = attempt_count - case when %(charged)s then 0 else 1 end,
+           interrupted_count = interrupted_count + case when %(outcome)s = 'interrupted' then 1 else 0 end,
+           not_before = now() + make_interval(secs => %(backoff_s)s)
+      from a
+     where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
+"""
+)
 
 
 def write_back(connection: Postgres, schedule: UUID, values: dict[str, Any]) -> None:

@@ -62,7 +62,6 @@ CONTROLS = (
             Patch(SETTLE, "where token = %(token)s and ended_at is null", "where token = %(token)s"),
             Patch(SETTLE, "f.token = %(token)s and f.status = 'running'", "f.status = 'running'"),
             Patch(SETTLE, "a.token = f.token\n", "a.token = %(token)s\n"),
-            Patch(SETTLE, "and token = %(token)s and status = 'running'", "and status = 'running'"),
         ),
         STOPS,
         payloads="longer, long",

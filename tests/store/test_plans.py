@@ -81,7 +81,7 @@ def test_a_claim_finds_out_without_reading_every_schedule_that_none_has_a_budget
 
 
 def test_a_settle_finds_its_rows_among_thousands_whatever_the_number_of_tokens(rows: Rows) -> None:
-    """Planned once for any tokens, as `lock_endings` asks for."""
+    """Planned once for any tokens, as `lock_for_endings` asks for."""
     rows.sql.execute(MANY_ENDED, [rows.workspace])
     rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
     rows.running()
