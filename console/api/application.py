@@ -35,8 +35,7 @@ from console.api import (
 )
 from console.api import settings as settings_api
 from console.api.allowed import allowed
-from console.api.answers import ProblemDetails
-from console.api.described import describe
+from console.api.described import PROBLEM, describe
 from console.api.door import Door
 from console.api.entry import Entry
 from console.api.state import Connections
@@ -50,7 +49,7 @@ from shared.pressure import Pressure
 _THREADS = 5
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ProblemDetails, "description": words}
+    code: {"content": PROBLEM, "description": words}
     for code, words in {
         401: "A token is needed, or this one is none",
         403: "The token has not the scope",

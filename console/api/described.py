@@ -4,26 +4,21 @@ from typing import Any
 
 from fastapi import FastAPI
 
-_REFUSED = 400
+from console.api.answers import ProblemDetails
+
+_SCHEMAS = "#/components/schemas/{model}"
+# What a refusal carries. Given as a model, FastAPI would build it anew for each refusal of each route.
+PROBLEM = {"application/problem+json": {"schema": {"$ref": _SCHEMAS.format(model=ProblemDetails.__name__)}}}
 
 
 def describe(app: FastAPI) -> None:
-    """Makes the application describe its refusals as they are."""
+    """Makes the application describe what its refusals carry."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            for methods in plain()["paths"].values():
-                for it in methods.values():
-                    _rename(it["responses"])
-        assert app.openapi_schema is not None
-        return app.openapi_schema
+        made = plain()
+        schema = ProblemDetails.model_json_schema(ref_template=_SCHEMAS)
+        made["components"]["schemas"] |= {**schema.pop("$defs"), ProblemDetails.__name__: schema}
+        return made
 
     app.openapi = openapi
-
-
-def _rename(responses: dict[str, Any]) -> None:
-    for status, it in responses.items():
-        refused = status == "default" or int(status) >= _REFUSED
-        if refused and "ProblemDetails" in str(it.get("content")):
-            it["content"] = {"application/problem+json": it["content"]["application/json"]}
