@@ -5,11 +5,12 @@ The gate's, all but `{ns}:epoch`, stand under their epoch, `{ns}:7:...`, so that
 state, and nothing of an older epoch can ever be mistaken for the present.
 
 key (under the epoch)      type        meaning
-firing:<id>                hash        all that the gate knows of a firing: state (waiting, reserved, leased),
-                                       workspace, lane, score, forced, title; request, worker, abort
-holders                    sorted set  reservations and leases; score: expiry in ms
+firing:<id>                hash        all that the gate knows of a firing: workspace, lane, score, forced, title;
+                                       of a lease also request, worker, abort. Without a request it is reserved
+                                       or waits
+holders                    sorted set  reservations and leases; score: expiry in ms; its size is the fleet's usage
 reserved                   sorted set  reservations only; score: when it was made, in ms
-used:<limit>               set         holders under a limit; its size is the usage
+used:<limit>               set         holders under any other limit; its size is the usage
 caps                       hash        cap by limit (fleet, workspace:<id>, lane:<name>)
 versions                   hash        version of the caps by limit changed since the rebuild; '': that of the rebuild
 blocked, blocks            sorted set, limits that Postgres called full: until when, in ms; how long the last
@@ -21,6 +22,7 @@ queues                     set         names of queues that are not empty
 lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's
 parked:<lane>              sorted set  workspaces that wait for a slot of a lane
 ready                      sorted set  workspaces in the round; score: virtual time
+resting                    set         workspaces that left the round because their cap was full
 vtime                      hash        a workspace's next virtual time; '': that of the last turn
 workers, capacity          sorted set, living workers (score: until when, in ms); processes for firings
                            hash

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 _NEEDS = re.compile(r"^-- Needs: (.+)\.$", re.MULTILINE)
+_HERE = re.compile(r"^ *-- Here: (.+)\.$", re.MULTILINE)
 _KEYS = re.compile(r"^local (.+) = unpack\(KEYS\)$", re.MULTILINE)
 _ARGV = re.compile(r"^local (.+) = unpack\(ARGV\)$", re.MULTILINE)
 
@@ -24,11 +25,20 @@ def _names(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in found[1].split(","))
 
 
+def _fragments(named: str) -> str:
+    return _placed("\n".join(_read(f"fragments/{part}") for part in named.split(", ")))
+
+
+def _placed(text: str) -> str:
+    return _HERE.sub(lambda found: _fragments(found[1]), text)
+
+
 class Script:
     """One Lua file, called with keyword arguments.
 
-    A missing or misspelt name is a TypeError before anything is sent. The fragments that the file's
-    "Needs:" line names are put behind its two unpack lines, so that they may use those names.
+    A missing or misspelt name is a TypeError before anything is sent. The fragments that the file's "Needs:" line
+    names are put behind its two unpack lines, so that they may use those names, and those that a "Here:" line
+    names into its place: a script that ends before has not made their functions.
     """
 
     def __init__(self, name: str) -> None:
@@ -36,9 +46,8 @@ class Script:
         self.keys = _names(_KEYS, text)
         self.arguments = _names(_ARGV, text)
         needs = _NEEDS.search(text)
-        fragments = "\n".join(_read(f"fragments/{part}") for part in needs[1].split(", ")) if needs else ""
         behind = next(_ARGV.finditer(text)).end()
-        self.text = f"{text[:behind]}\n{fragments}\n{text[behind:]}"
+        self.text = _placed(f"{text[:behind]}\n{_fragments(needs[1]) if needs else ''}\n{text[behind:]}")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def load(self, client: "Redis") -> None:

@@ -4,7 +4,6 @@
 local gate = unpack(KEYS)
 local epoch, firing, request, reason = unpack(ARGV)
 
-local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request')
-if it[1] ~= 'leased' or it[2] ~= request then return {'NOT_YOURS'} end
-redis.call('HSET', key('firing:' .. firing), 'abort', reason)
+if call('HGET', key('firing:', firing), 'request') ~= request then return {'NOT_YOURS'} end
+call('HSET', key('firing:', firing), 'abort', reason)
 return {'FLAGGED'}

@@ -2,19 +2,21 @@
 -- filled under that limit for 1 s, doubling to 10 s while it goes on, so that disagreement is no hot loop.
 -- Nothing is blocked if the request does not match, so that a repeated call does not block for longer.
 -- Returns {'OK', reservations}.
--- Needs: epoch, clock, limits, line, drop, fill.
+-- Needs: epoch, clock.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, limit, firing, request, most = unpack(ARGV)
 
-local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'score',
-  'worker')
-if it[1] == 'leased' and it[2] == request then
-  local last = cjson.decode(redis.call('HGET', key('blocks'), limit) or '{"ms":0,"over":0}')
+local calm = false
+-- Here: used, limits, places, heads, ways, line, seldom, drop, unlease, fill.
+
+local it = call('HMGET', key('firing:', firing), 'request', 'workspace', 'lane', 'score', 'worker')
+if it[1] == request then
+  local last = cjson.decode(call('HGET', key('blocks'), limit) or '{"ms":0,"over":0}')
   local ms = now - last.over > 20000 and 1000 or math.min(10000, last.ms * 2)
-  redis.call('HSET', key('blocks'), limit, cjson.encode({ms = ms, over = now + ms}))
-  redis.call('ZADD', key('blocked'), 'GT', now + ms, limit)
-  drop(firing, it[3], it[4], it[6])
+  call('HSET', key('blocks'), limit, cjson.encode({ms = ms, over = now + ms}))
+  call('ZADD', key('blocked'), 'GT', now + ms, limit)
+  drop(firing, it[2], it[3], it[5])
   unlease(firing)
-  into_line(firing, it[3], it[4], it[5])
+  into_line(firing, it[2], it[3], it[4])
 end
 return {'OK', fill(tonumber(most))}

@@ -1,14 +1,16 @@
 -- Puts a leased firing back at its place in line, if the request matches: its worker cannot run it after all.
 -- Returns {'OK', reservations}.
--- Needs: epoch, clock, limits, line, drop, fill.
+-- Needs: epoch, clock.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, firing, request, most = unpack(ARGV)
 
-local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request', 'workspace', 'lane', 'score',
-  'worker')
-if it[1] == 'leased' and it[2] == request then
-  drop(firing, it[3], it[4], it[6])
+local calm = false
+-- Here: used, limits, places, heads, ways, line, seldom, drop, unlease, fill.
+
+local it = call('HMGET', key('firing:', firing), 'request', 'workspace', 'lane', 'score', 'worker')
+if it[1] == request then
+  drop(firing, it[2], it[3], it[5])
   unlease(firing)
-  into_line(firing, it[3], it[4], it[5])
+  into_line(firing, it[2], it[3], it[4])
 end
 return {'OK', fill(tonumber(most))}

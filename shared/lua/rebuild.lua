@@ -9,9 +9,9 @@ local epoch, now_ms, part, caps, version, workers, leases, waiting, done = unpac
 local current = tonumber(redis.call('GET', gate .. ':epoch') or -1)
 if current >= tonumber(epoch) then return {'REFUSED', current} end
 local function key(name) return gate .. ':' .. epoch .. ':' .. name end
-local function know(it, state)
+local function know(it)
   redis.call('HSET', key('firing:' .. it[1]), 'workspace', it[2], 'lane', it[3], 'score', it[4],
-    'forced', it[5], 'title', it[6], 'state', state)
+    'forced', it[5], 'title', it[6])
 end
 -- A part may be repeated, for its answer may have been lost.
 local loaded = tonumber(redis.call('GET', key('loading')) or 0)
@@ -24,15 +24,15 @@ for _, it in ipairs(cjson.decode(workers)) do
   redis.call('HSET', key('capacity'), it[1], it[2])
 end
 for _, it in ipairs(cjson.decode(leases)) do
-  know(it, 'leased')
+  know(it)
   redis.call('HSET', key('firing:' .. it[1]), 'request', it[7], 'worker', it[8])
   redis.call('ZADD', key('holders'), now + it[9], it[1])
   redis.call('SADD', key('leases:' .. it[8]), it[1])
-  local limits = {'fleet', 'workspace:' .. it[2], it[3] ~= '' and 'lane:' .. it[3] or nil}
-  for _, limit in ipairs(limits) do redis.call('SADD', key('used:' .. limit), it[1]) end
+  redis.call('SADD', key('used:workspace:' .. it[2]), it[1])
+  if it[3] ~= '' then redis.call('SADD', key('used:lane:' .. it[3]), it[1]) end
 end
 for _, it in ipairs(cjson.decode(waiting)) do
-  know(it, 'waiting')
+  know(it)
   if it[5] == '1' then
     redis.call('ZADD', key('forced'), it[4], it[1])
   else

@@ -1,20 +1,23 @@
 -- Writes a limit's cap (an empty one: the limit is gone), ends its block, then fills what it freed. A cap that is
 -- older than the one that stands changes nothing; an empty version is as old as that one.
 -- Returns {'OK', reservations}.
--- Needs: epoch, clock, limits, line, drop, fill.
+-- Needs: epoch, clock.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, limit, cap, version, most = unpack(ARGV)
 
-local stands = redis.call('HGET', key('versions'), limit) or redis.call('HGET', key('versions'), '') or '0'
+local calm = false
+-- Here: used, limits, places, heads, ways, line, seldom, fill.
+
+local stands = call('HGET', key('versions'), limit) or call('HGET', key('versions'), '') or '0'
 if version == '' or tonumber(version) >= tonumber(stands) then
-  redis.call('HSET', key('versions'), limit, version ~= '' and version or stands)
+  call('HSET', key('versions'), limit, version ~= '' and version or stands)
   if cap == '' then
-    redis.call('HDEL', key('caps'), limit)
+    call('HDEL', key('caps'), limit)
   else
-    redis.call('HSET', key('caps'), limit, cap)
+    call('HSET', key('caps'), limit, cap)
   end
-  redis.call('ZREM', key('blocked'), limit)
-  redis.call('HDEL', key('blocks'), limit)
+  call('ZREM', key('blocked'), limit)
+  call('HDEL', key('blocks'), limit)
   undrain(limit)
   wake(limit)
 end

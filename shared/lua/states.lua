@@ -1,12 +1,12 @@
 -- Says what the gate knows of each firing of a batch.
 -- Returns {'OK', states}: per firing a pair of state and request, '' where it knows nothing.
--- Needs: epoch.
+-- Needs: epoch, state.
 local gate = unpack(KEYS)
 local epoch, firings = unpack(ARGV)
 
 local found = {}
 for i, firing in ipairs(cjson.decode(firings)) do
-  local it = redis.call('HMGET', key('firing:' .. firing), 'state', 'request')
-  found[i] = {it[1] or '', it[2] or ''}
+  local it = call('HMGET', key('firing:', firing), 'workspace', 'request')
+  found[i] = {state_of(firing, it[1], it[2]) or '', it[2] or ''}
 end
 return {'OK', found}

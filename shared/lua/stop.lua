@@ -3,5 +3,5 @@
 local gate = unpack(KEYS)
 local epoch, now_ms, limit, for_ms = unpack(ARGV)
 
-redis.call('ZADD', key('blocked'), 'GT', now + for_ms, limit)
+call('ZADD', key('blocked'), 'GT', now + for_ms, limit)
 return {'OK'}

@@ -6,7 +6,7 @@ local epoch, now_ms, older_than_ms, most = unpack(ARGV)
 
 local found = {}
 local before = now - older_than_ms
-for _, firing in ipairs(redis.call('ZRANGEBYSCORE', key('reserved'), '-inf', before, 'LIMIT', 0, most)) do
-  found[#found + 1] = {firing, redis.call('HGET', key('firing:' .. firing), 'title') or ''}
+for _, firing in ipairs(call('ZRANGEBYSCORE', key('reserved'), '-inf', before, 'LIMIT', 0, most)) do
+  found[#found + 1] = {firing, call('HGET', key('firing:', firing), 'title') or ''}
 end
 return {'OK', found}

@@ -80,7 +80,7 @@ def test_a_run_that_the_gate_forgot(ward: Ward) -> None:
     firing = run(ward)
     held = uuid4()
     ward.admission.gate.redis.delete(key(ward, f"firing:{firing}"))
-    ward.admission.gate.redis.srem(key(ward, "used:fleet"), firing, str(held))
+    ward.admission.gate.redis.zrem(key(ward, "holders"), firing, str(held))
 
     told = ward.told(gate.gate)
 

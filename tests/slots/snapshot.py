@@ -79,7 +79,8 @@ def under_epoch(shot: Shot, gate: Gate) -> Shot:
 
 def split(keys: Shot) -> tuple[Shot, Shot]:
     """What the model knows to the last score, and the bookkeeping of who may be looked at next."""
-    books = {name for name in keys if name == "ready" or name.startswith(("lanes:", "parked:", "forced", "drained:"))}
+    looked_at = ("ready", "resting", "lanes:", "parked:", "forced", "drained:")
+    books = {name for name in keys if name.startswith(looked_at)}
     return {k: v for k, v in keys.items() if k not in books}, {k: v for k, v in keys.items() if k in books}
 
 
@@ -89,7 +90,7 @@ def expected(model: Model) -> Shot:
     keys: Shot = {f"firing:{it.id}": _hash(it) for it in model.known.values()}
     keys["holders"] = {it.id: it.expires for it in holders}
     keys["reserved"] = {it.id: it.made for it in model.of("reserved")}
-    for limit in {limit for it in holders for limit in it.limits}:
+    for limit in {limit for it in holders for limit in it.limits} - {"fleet"}:
         keys[f"used:{limit}"] = {str(it) for it in model.used(limit)}
     for worker in {it.worker for it in model.of("leased")}:
         keys[f"leases:{worker}"] = {it.id for it in model.of("leased") if it.worker == worker}
@@ -121,7 +122,6 @@ def _queues(waiting: Iterable[Known]) -> Shot:
 def _hash(it: Known) -> dict[str, str]:
     facts = it.facts
     told = {
-        "state": it.state,
         "workspace": it.workspace,
         "lane": it.lane,
         "score": str(it.place),

@@ -158,6 +158,22 @@ def test_the_slot_of_a_lane_goes_on_when_the_workspace_it_was_for_is_full(gate: 
     assert [it.title for it in made] == ["t4"]
 
 
+def test_a_full_workspace_that_its_lane_woke_in_vain_goes_on_when_it_has_room_again(gate: Gate) -> None:
+    gate.set_cap("fleet", 9)
+    gate.set_cap("lane:a", 1)
+    gate.set_cap(f"workspace:{WORKSPACES[1]}", 1)
+    [of_lane] = gate.offer([waiter(1, 0, 1), waiter(2, 1, 1)])
+    of_workspace = waiter(3, 1, 0)
+    gate.reserve(of_workspace)
+    for firing in (of_lane.firing, of_workspace.firing):
+        gate.claim(firing, ONE, "w1", LEASE_MS)
+    assert gate.release(of_lane.firing, ONE) == []
+
+    made = gate.release(of_workspace.firing, ONE)
+
+    assert [it.title for it in made] == ["t2"]
+
+
 def test_a_workspace_that_was_idle_does_not_go_before_one_that_waits_for_the_lane(gate: Gate) -> None:
     """Its virtual time is old, but what it did not use in the meantime is not owed to it."""
     gate.set_cap("fleet", 20)

@@ -244,7 +244,8 @@ def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
     assert sum(len(it) for it in aside.values()) == len(forced)
     assert {name: place for it in aside.values() for name, place in it.items()} == forced
     ready = books.get("ready", {})
-    assert ready.keys() <= {workspace for workspace, _ in shown}
+    in_round_or_resting = ready.keys() | books.get("resting", set())
+    assert ready.keys() <= {workspace for workspace, _ in shown} <= in_round_or_resting
     assert all(turn == model.turn_of(it) for it, turn in ready.items())
 
 
