@@ -1,60 +1,22 @@
 """Workers that come and go on hosts of their own, and installations beside each other on one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from shared.admission import Admission
-from shared.celery_app import close_app, make_app
-from shared.settings import Addresses, Settings
-from shared.store.connection import Database
+from shared.settings import Addresses
 from shared.store.migrate import migrate
 from tests.operations import hosts
+from tests.operations.installations import installed
 from tests.operations.test_stack import Machines, environment, port_of
+from tests.operations.witnesses import Witnesses, boot_clock
 from tests.process.conftest import QUICK, Fleet
 from tests.running import Start, Started
 from tests.waiting import until
 
-# A payload that says all the while that it executes, by the one boot clock of this machine: one file an attempt.
-WITNESS = """
-until test -e "$1"; do read up rest < /proc/uptime; echo "$up" >> "$0/$SLOTBEAT_TOKEN.ran"; sleep 0.1; done
-"""
 WORKER = ["celery", "-A", "workers", "worker", "-c", "3", "-l", "INFO", "--without-mingle", "--without-gossip"]
-
-
-@dataclass(frozen=True)
-class Witnesses:
-    """What payloads wrote down themselves: from when to when each was seen to execute."""
-
-    folder: Path
-
-    def spans(self) -> list[tuple[float, float]]:
-        told = [[float(it) for it in path.read_text().split()] for path in self.folder.glob("*.ran")]
-        return [(it[0], it[-1]) for it in told if it]
-
-    def most_at_once(self, until_moment: float = float("inf")) -> int:
-        steps = [(at, step) for began, ended in self.spans() for at, step in ((began, 1), (ended, -1))]
-        most = now = 0
-        # Of two in one hundredth of a second, the end comes first.
-        for at, step in sorted(steps):
-            now += step
-            most = max(most, now) if at < until_moment else most
-        return most
-
-
-def boot_clock() -> float:
-    return float(Path("/proc/uptime").read_text().split()[0])
-
-
-def wait_for(fleet: Fleet, folder: Path, let_go: Path, count: int) -> None:
-    """Schedules that are due, whose payloads execute until they are let go."""
-    workspace = fleet.workspace()
-    for number in range(count):
-        fleet.schedule(workspace, str(number), ["sh", "-c", WITNESS, str(folder), str(let_go)], max_attempts=3)
 
 
 def running(fleet: Fleet) -> list[int]:
@@ -79,10 +41,10 @@ def test_one_two_and_four_workers_share_the_caps_and_one_that_comes_or_goes_is_f
     fleet: Fleet, machines: Machines, tmp_path: Path
 ) -> None:
     """Room for two firings each, under a cap of three and then of seven; one is told to go, and one host dies."""
-    let_go, told = tmp_path / "let go", Witnesses(tmp_path)
+    told = Witnesses(tmp_path)
     fleet.admission.set_cap("fleet", 3, "test")
     machines.up("beat")
-    wait_for(fleet, tmp_path, let_go, 10)
+    told.wait(fleet, 10)
 
     leaves = machines.up("worker", WORKER)
     until(lambda: running(fleet) == [2], 60)
@@ -93,13 +55,13 @@ def test_one_two_and_four_workers_share_the_caps_and_one_that_comes_or_goes_is_f
     until(lambda: fleet.rows("select count(*) from processes where kind = 'worker'") == [(4,)], 60)
     raised_at = boot_clock()
     fleet.admission.set_cap("fleet", 7, "test")
-    until(lambda: running(fleet) == [2, 2, 2, 1] and len(told.spans()) == 7, 60)
+    until(lambda: running(fleet) == [2, 2, 2, 1] and len(told.tokens()) == 7, 60)
 
     leaves.stop()
     until(lambda: not leaves.started.running and running(fleet) == [2, 2, 2], 60)
     dies.started.kill() if hosts.unsharing() else dies.started.end_tree()
     until(lambda: running(fleet) == [2, 2], 60)
-    let_go.touch()
+    told.let_go.touch()
 
     assert {it[1] for it in fleet.ended(10, 90)} == {"completed"}
     assert leaves.started.wait() == 0, machines.told()
@@ -111,42 +73,27 @@ def test_one_two_and_four_workers_share_the_caps_and_one_that_comes_or_goes_is_f
 # Beside each other ----------------------------------------------------------------------------------
 
 
-@contextmanager
-def beside(fleet: Fleet, database_url: str, namespace: str) -> Iterator[Fleet]:
-    """Another installation: a database of its own, and the same number of the same Redis under another namespace."""
-    migrate(database_url)
-    redis_url = fleet.environment["REDIS_URL"]
-    where = Addresses(database_url, redis_url, redis_url, namespace)
-    database, app = Database(database_url), make_app("beside", where)
-    admission = Admission(database, where, Settings(lease_seconds=1.5), app)
-    own = {"DATABASE_URL": database_url, "SLOTBEAT_NAMESPACE": namespace}
-    yield Fleet(database, admission, {**fleet.environment, **own}, fleet.begin)
-    admission.gate.redis.close()
-    close_app(app)
-    database.close()
-
-
 def titles(fleet: Fleet, status: str) -> set[str]:
     return {it for (it,) in fleet.rows("select title from firings where status = %s", status)}
 
 
-def populated(fleet: Fleet, folder: Path, let_go: Path) -> Started:
+def populated(fleet: Fleet, told: Witnesses) -> Started:
     """Its worker; two of its three firings can execute at once."""
-    folder.mkdir()
     fleet.admission.set_cap("fleet", 2, "test")
     fleet.beat()
-    wait_for(fleet, folder, let_go, 3)
+    told.wait(fleet, 3)
     return fleet.worker("same")
 
 
 @pytest.mark.timeout(180)
 def test_two_installations_on_one_host_and_one_redis_never_touch_each_other(
-    fleet: Fleet, empty_database_url: str, tmp_path: Path
+    fleet: Fleet, empty_database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """The same names of workers, workspaces and schedules; one loses a worker and its gate, the other hears nothing."""
-    let_go, folders = tmp_path / "let go", (tmp_path / "ours", tmp_path / "theirs")
-    with beside(fleet, empty_database_url, "other") as other:
-        dies, lives = (populated(it, folder, let_go) for it, folder in zip((fleet, other), folders, strict=True))
+    ours, theirs = Witnesses(tmp_path / "ours"), Witnesses(tmp_path / "theirs")
+    migrate(empty_database_url)
+    with installed(fleet, Addresses(empty_database_url, redis_url, redis_url, "other")) as other:
+        dies, lives = populated(fleet, ours), populated(other, theirs)
         until(lambda: running(fleet) == running(other) == [2])
         before = titles(other, "running")
         [(epoch,)] = other.rows("select number from epoch")
@@ -159,14 +106,13 @@ def test_two_installations_on_one_host_and_one_redis_never_touch_each_other(
         assert (titles(other, "running"), lives.running) == (before, True)
         ping = fleet.begin("python", "-m", "celery", "-A", "workers", "inspect", "ping", env=other.environment)
         assert (ping.wait(60), ping.text.count("same@test: OK")) == (0, 1)
-        let_go.touch()
+        for it in (ours, theirs):
+            it.let_go.touch()
 
         assert [len(it.ended(3)) for it in (fleet, other)] == [3, 3]
         assert [it.rows("select max(number) from attempts") for it in (fleet, other)] == [[(2,)], [(1,)]]
-        assert [Witnesses(it).most_at_once() for it in folders] == [2, 2]
+        assert [it.most_at_once() for it in (ours, theirs)] == [2, 2]
         assert other.rows("select number from epoch") == [(epoch,)]
-        for it in (*fleet.started, *other.started):
-            it.end_tree()
 
 
 def forget(fleet: Fleet) -> None:
