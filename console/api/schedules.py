@@ -14,7 +14,7 @@ from console.api.repeats import Repeated, tell
 from console.api.schedule_form import PauseForm, RunForm, ScheduleForm, SchedulePatch
 from console.api.started import IN_LINE, AskedHow, Started, started
 from console.api.state import Actor, Page, Paging, Rows, Slots
-from console.api.tags import IfMatch, quoted, wanted
+from console.api.tags import CACHED, UNCHANGED, IfMatch, IfNoneMatch, has, tag, unchanged, wanted
 from console.callers import calling
 from console.deeds import crowding as crowding_deeds
 from console.deeds import firings as firing_deeds
@@ -93,12 +93,17 @@ def create_schedule(
     return _saved(rows, deeds.Saved(found, tuple(notes)), response)
 
 
-@router.get("/{schedule_id}")
-def get_schedule(rows: Rows, schedule_id: UUID, response: Response) -> Schedule:
-    """One schedule; its ETag is its revision."""
+@router.get("/{schedule_id}", response_model=Schedule, responses=UNCHANGED)
+def get_schedule(
+    rows: Rows, schedule_id: UUID, response: Response, if_none_match: IfNoneMatch = None
+) -> Schedule | Response:
+    """One schedule; its ETag begins with its revision. 304 with If-None-Match where nothing of it changed."""
     found = store.get(rows.connection(), schedule_id)
     if found is None:
         raise not_found("schedule", schedule_id)
+    if has(if_none_match, tag(found.revision, found)):
+        return unchanged(tag(found.revision, found))
+    response.headers.update(CACHED)
     return _tagged(found, response)
 
 
@@ -165,7 +170,7 @@ def resume_schedule(slots: Slots, actor: Actor, schedule_id: UUID, response: Res
 
 
 def _tagged(found: Schedule, response: Response) -> Schedule:
-    response.headers["ETag"] = quoted(found.revision)
+    response.headers["ETag"] = tag(found.revision, found)
     return found
 
 

@@ -12,7 +12,7 @@ from console.api.allowed import Asking, needs, only
 from console.api.fields import Body, Cap, Flag, Instant, Name, Title, Url
 from console.api.paging import Listing, id_after, listing
 from console.api.state import Actor, Asked, Page, Rows, Slots
-from console.api.tags import IfMatch, quoted, wanted
+from console.api.tags import CACHED, UNCHANGED, IfMatch, IfNoneMatch, has, tag, unchanged, wanted
 from console.api.targets import Argv
 from console.callers import calling
 from console.deeds import restarts
@@ -115,14 +115,20 @@ def create_workspace(slots: Slots, actor: Actor, form: WorkspaceForm, response: 
 
 
 def _tagged(found: Workspace, response: Response) -> Workspace:
-    response.headers["ETag"] = quoted(deeds.tag_of(found))
+    response.headers["ETag"] = tag(deeds.tag_of(found), found)
     return found
 
 
-@router.get("/{workspace_id}")
-def get_workspace(rows: Rows, workspace_id: UUID, response: Response) -> Workspace:
-    """One workspace; its ETag changes with what people edit of it."""
-    return _tagged(deeds.get(rows, workspace_id), response)
+@router.get("/{workspace_id}", response_model=Workspace, responses=UNCHANGED)
+def get_workspace(
+    rows: Rows, workspace_id: UUID, response: Response, if_none_match: IfNoneMatch = None
+) -> Workspace | Response:
+    """One workspace. An edit with its ETag is refused where people edited it since; 304 where nothing changed."""
+    found = deeds.get(rows, workspace_id)
+    if has(if_none_match, tag(deeds.tag_of(found), found)):
+        return unchanged(tag(deeds.tag_of(found), found))
+    response.headers.update(CACHED)
+    return _tagged(found, response)
 
 
 @router.put("/{workspace_id}", openapi_extra=needs(Scope.ADMIN))

@@ -2,11 +2,12 @@
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, moments, show
 from console.cli.following import follow, tell
 from console.cli.server import server
 from console.cli.show import json_option
 from console.cli.watching import watched
+from shared.rules.reasons import Reason
 
 _COLUMNS: list[show.Column] = [
     ("id", lambda it: it["id"]),
@@ -35,22 +36,31 @@ def firing() -> None:
 
 
 @firing.command("list")
-@click.option("--schedule", "-s", help="Of this schedule only.")
-@click.option("--workspace", "-w", help="Of this workspace only.")
+@click.option("--schedule", "-s", shell_complete=completing.schedules, help="Of this schedule only.")
+@click.option("--workspace", "-w", shell_complete=completing.workspaces, help="Of this workspace only.")
 @click.option("--status", type=click.Choice(_STATES))
+@click.option(
+    "--reason",
+    metavar="REASON",
+    type=click.Choice([it.value for it in Reason]),
+    help="Ended for this reason, such as exit_nonzero or rate_limited.",
+)
+@click.option("--since", metavar="TIME", help="In line since then: 30min, 2h or 3d ago, or as in 2026-03-29T02:30:00Z.")
 @click.option("--limit", "most", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @json_option
 @watched
 @click.pass_context
 def list_firings(
-    context: click.Context, schedule: str | None, workspace: str | None, status: str | None, most: int, as_json: bool
-) -> None:
+    context: click.Context, schedule: str | None, workspace: str | None, since: str | None, most: int, as_json: bool,
+    **given: str | None,
+) -> None:  # fmt: skip
     """List firings, newest first."""
     api = server(context)
     query = {
+        **given,
         "schedule": found.schedule(api, schedule)["id"] if schedule else None,
         "workspace": found.workspace(api, workspace)["id"] if workspace else None,
-        "status": status,
+        "since": since and moments.since(since),
     }
     rows = api.every("/api/firings", most, **query)
     show.listing(rows, _COLUMNS, "There are no such firings.", json_wanted=as_json)

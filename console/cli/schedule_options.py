@@ -14,18 +14,18 @@ from console.cli.target_options import TARGET_OPTIONS, target_of, target_options
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NUMBERS = {
     "priority": "0 (first) to 9",
-    "start-deadline-s": "How late it may start.",
+    "start-deadline-s": "How many seconds late it may start.",
     "jitter-s": "Spread its starts over so many seconds.",
     "remaining-runs": "It ends after so many.",
     "max-turns": "Agent turns a firing may take.",
-    "max-run-seconds": "How long a firing may take.",
+    "max-run-seconds": "The longest a firing may take.",
     "max-attempts": "Attempts of a firing.",
-    "retry-backoff-s": "Wait before another attempt.",
+    "retry-backoff-s": "Seconds before another attempt.",
     "daily-turn-budget": "Turns a day, for heartbeats.",
     "budget-turns": "Turns in any 24 hours.",
     "budget-tokens": "Tokens in any 24 hours.",
     "budget-micros": "Millionths of a dollar in any 24 hours.",
-    "alert-after-s": "Alert when nothing succeeded for so long.",
+    "alert-after-s": "Alert when nothing succeeded for so many seconds.",
 }
 _TEXTS = {
     "cron": "Five fields, for example '30 9 * * mon-fri'.",
@@ -38,24 +38,37 @@ _TEXTS = {
     "lane": "A cap shared with others, such as a model provider.",
 }
 _CHOICES = {
-    "kind": ["scheduled", "heartbeat", "once"],
-    "overlap": ["skip", "queue_one", "queue_all", "replace", "allow"],
-    "missed": ["latest", "all", "none"],
+    "kind": (
+        ["scheduled", "heartbeat", "once"],
+        "Runs at its times; asks at its times whether there is work; or runs once, at --run-at.  [default: scheduled]",
+    ),
+    "overlap": (
+        ["skip", "queue_one", "queue_all", "replace", "allow"],
+        "While one of it still runs: skip the next, queue one of them or all, end the one that runs, or run both."
+        "  [default: skip]",
+    ),
+    "missed": (
+        ["latest", "all", "none"],
+        "Of what came while nobody was up, run the latest, all of it (with --overlap queue_all or allow), or none."
+        "  [default: latest]",
+    ),
 }
 
 
 def field_options(command: _Command) -> _Command:
     """Adds them; the command takes them as keyword arguments, None where not given."""
+    # In the order in which they are most looked for: when, what it is asked, its bounds; then what it runs.
     options: list[Any] = [
-        *(click.option(f"--{name}", type=int, help=words) for name, words in _NUMBERS.items()),
         *(click.option(f"--{name}", help=words) for name, words in _TEXTS.items()),
-        *(click.option(f"--{name}", type=click.Choice(them)) for name, them in _CHOICES.items()),
+        *(click.option(f"--{name}", type=click.Choice(them), help=words) for name, (them, words) in _CHOICES.items()),
         click.option("--prompt", help="What the target is asked to do; a command reads it from its standard input."),
         click.option("--prompt-file", type=click.Path(dir_okay=False, allow_dash=True), help="The prompt; - is stdin."),
+        *(click.option(f"--{name}", type=int, help=words) for name, words in _NUMBERS.items()),
     ]
+    command = target_options(command)
     for add in reversed(options):
         command = add(command)
-    return target_options(command)
+    return command
 
 
 def fields_of(given: dict[str, Any], argv: tuple[str, ...]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """`slotbeat schedule`: list, show, add, edit, pause, resume, delete, run, and the group that `timing` adds to."""
 
+from datetime import datetime
 from typing import Any
 
 import click
 
-from console.cli import found, show, timing, upkeep
+from console.cli import completing, found, show, timing, upkeep
 from console.cli.advice import advice
 from console.cli.applying import apply
 from console.cli.failures import FAILED, Failure
@@ -13,6 +14,7 @@ from console.cli.schedule_options import field_options, fields_of
 from console.cli.server import server
 from console.cli.show import json_option
 from console.cli.watching import watched
+from shared.rules.lasting import lasting
 
 _COLUMNS: list[show.Column] = [
     ("name", lambda it: f"{it['workspace']}/{it['name']}"),
@@ -33,7 +35,7 @@ def schedule() -> None:
 
 
 @schedule.command("list")
-@click.option("--workspace", "-w", help="Of this workspace only (id or name).")
+@click.option("--workspace", "-w", shell_complete=completing.workspaces, help="Of this workspace only (id or name).")
 @click.option("--status", type=click.Choice(["active", "paused", "archived"]))
 @json_option
 @watched
@@ -51,7 +53,7 @@ def list_schedules(context: click.Context, workspace: str | None, status: str | 
 
 
 @schedule.command("show")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @json_option
 @click.pass_context
 def show_schedule(context: click.Context, called: str, as_json: bool) -> None:
@@ -65,7 +67,9 @@ def show_schedule(context: click.Context, called: str, as_json: bool) -> None:
 
 @schedule.command("add", context_settings={"ignore_unknown_options": False})
 @click.argument("name")
-@click.option("--workspace", "-w", required=True, help="Its workspace (id or name).")
+@click.option(
+    "--workspace", "-w", required=True, shell_complete=completing.workspaces, help="Its workspace (id or name)."
+)
 @field_options
 @click.argument("command", nargs=-1)
 @json_option
@@ -84,7 +88,7 @@ def add_schedule(
 
 
 @schedule.command("edit")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.option("--name", help="Its new name.")
 @field_options
 @click.option("--clear", multiple=True, metavar="FIELD", help="Set a field to nothing; again for more.")
@@ -105,7 +109,7 @@ def edit_schedule(
 
 
 @schedule.command("pause")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.option("--note", "-m", help="Why, for whoever looks at it later.")
 @click.option("--until", help="It resumes then by itself, for example 2026-03-29T02:30:00+02:00.")
 @click.option("--cancel-queued", is_flag=True, help="Also end what waits of it.")
@@ -122,7 +126,7 @@ def pause_schedule(
 
 
 @schedule.command("resume")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.pass_context
 def resume_schedule(context: click.Context, called: str) -> None:
     """Resume a schedule from now on; nothing that it missed is fired."""
@@ -132,7 +136,7 @@ def resume_schedule(context: click.Context, called: str) -> None:
 
 
 @schedule.command("delete")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.pass_context
 def delete_schedule(context: click.Context, called: str) -> None:
     """Delete a schedule; one with a history is archived."""
@@ -143,7 +147,7 @@ def delete_schedule(context: click.Context, called: str) -> None:
 
 
 @schedule.command("run")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.option("--force", is_flag=True, help="Past the caps; it is audited.")
 @click.option("--queue", is_flag=True, help="Wait in line where there is no room.")
 @click.option("--wait", is_flag=True, help="Show what it says, and exit with its outcome.")
@@ -162,6 +166,15 @@ def run_schedule(context: click.Context, called: str, force: bool, queue: bool, 
         why = ended["failure_reason"] or ended["status"]
         more = f" ({ended['error']})" if ended["error"] else ""
         raise Failure(f"Firing {told['firing_id']} {ended['status']}: {why}{more}", FAILED)
+    if not as_json:
+        click.echo(_outcome(ended), err=True)
+
+
+def _outcome(ended: dict[str, Any]) -> str:
+    """What a firing that completed came to."""
+    began, over = (datetime.fromisoformat(ended[it]) for it in ("started_at", "finished_at"))
+    turns = f", {ended['turns']} turn{'s' * (ended['turns'] != 1)}" if ended["turns"] else ""
+    return f"completed in {lasting((over - began).total_seconds())}{turns}"
 
 
 for _command in (timing.preview, timing.backfill, upkeep.history, upkeep.skip_next, upkeep.copy, upkeep.export, apply):

@@ -100,25 +100,33 @@ def server(context: click.Context) -> Server:
 
 
 def _find(folder: Path) -> Server:
-    from console.local.state import read
-
-    url = os.environ.get("SLOTBEAT_URL", "").rstrip("/")
-    token = _own_token()
-    state = None if url else read(folder)
-    if url or state:
-        from console.cli.remote import Remote
-
-        address = url or (state.api_url if state else "")
-        if not urlsplit(address).hostname or not address.startswith(("http://", "https://")):
-            raise Failure(f"SLOTBEAT_URL is no address: {address}. Write it as in http://127.0.0.1:8000.", 2)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        proxied = urlsplit(address).hostname not in _LOOPBACK
-        return Server(Remote(address, headers, _TIMEOUT_S, proxied=proxied), address, headers)
+    known = remote(folder)
+    if known is not None:
+        return known
     if not os.environ.get("DATABASE_URL"):
         raise Failure(f"Nothing runs in {folder}. Start it with `slotbeat up`, or set SLOTBEAT_URL.")
     from console.cli.inside import Inside
 
     return Server(Inside(), "http://localhost", {})
+
+
+def remote(folder: Path, timeout_s: float = _TIMEOUT_S) -> Server | None:
+    """The server that the environment names, or that runs in the folder; None where neither is."""
+    from console.local.state import read
+
+    url = os.environ.get("SLOTBEAT_URL", "").rstrip("/")
+    token = _own_token()
+    state = None if url else read(folder)
+    if not url and not state:
+        return None
+    from console.cli.remote import Remote
+
+    address = url or (state.api_url if state else "")
+    if not urlsplit(address).hostname or not address.startswith(("http://", "https://")):
+        raise Failure(f"SLOTBEAT_URL is no address: {address}. Write it as in http://127.0.0.1:8000.", 2)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    proxied = urlsplit(address).hostname not in _LOOPBACK
+    return Server(Remote(address, headers, timeout_s, proxied=proxied), address, headers)
 
 
 def _own_token() -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, show
 from console.cli.server import server
 from console.cli.show import json_option
 
@@ -38,7 +38,7 @@ def preview(context: click.Context, cron: str | None, as_json: bool, **given: An
 
 
 @click.command()
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.option("--start", required=True, help="From this moment on, for example 2026-03-29T02:30:00+02:00.")
 @click.option("--end", required=True, help="Until this moment, which has passed.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be fired.")

@@ -2,7 +2,7 @@
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, show
 from console.cli.failures import NOT_FOUND, USAGE, Failure
 from console.cli.server import Server, server
 from console.cli.show import json_option
@@ -28,7 +28,9 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option("--scope", "-s", "scopes", multiple=True, type=click.Choice(_SCOPES), help="Takes in those before it.")
-@click.option("--workspace", "-w", help="Nothing but this workspace exists for it.")
+@click.option(
+    "--workspace", "-w", shell_complete=completing.workspaces, help="Nothing but this workspace exists for it."
+)
 @click.option("--expires-at", metavar="TIME", help="For example 2026-03-29T02:30:00+02:00.")
 @json_option
 @click.pass_context

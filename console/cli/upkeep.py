@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, show
 from console.cli.advice import advice
 from console.cli.declared import as_declared, written
 from console.cli.server import server
@@ -13,7 +13,7 @@ from console.cli.show import json_option
 
 
 @click.command()
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @json_option
 @click.pass_context
 def history(context: click.Context, called: str, as_json: bool) -> None:
@@ -36,7 +36,7 @@ def _told(value: Any) -> str:
 
 
 @click.command("skip-next")
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.option("--undo", is_flag=True, help="It runs after all.")
 @json_option
 @click.pass_context
@@ -54,9 +54,14 @@ def skip_next(context: click.Context, called: str, undo: bool, as_json: bool) ->
 
 
 @click.command()
-@click.argument("called", metavar="SCHEDULE")
+@click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
 @click.argument("name")
-@click.option("--workspace", "-w", help="Into this one; without it, beside the one that is copied.")
+@click.option(
+    "--workspace",
+    "-w",
+    shell_complete=completing.workspaces,
+    help="Into this one; without it, beside the one that is copied.",
+)
 @json_option
 @click.pass_context
 def copy(context: click.Context, called: str, name: str, workspace: str | None, as_json: bool) -> None:
@@ -76,8 +81,8 @@ def copy(context: click.Context, called: str, name: str, workspace: str | None, 
 
 
 @click.command()
-@click.argument("called", metavar="[SCHEDULE]...", nargs=-1)
-@click.option("--workspace", "-w", help="All of this workspace.")
+@click.argument("called", metavar="[SCHEDULE]...", nargs=-1, shell_complete=completing.schedules)
+@click.option("--workspace", "-w", shell_complete=completing.workspaces, help="All of this workspace.")
 @json_option
 @click.pass_context
 def export(context: click.Context, called: tuple[str, ...], workspace: str | None, as_json: bool) -> None:

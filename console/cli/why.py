@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, show
 from console.cli.failures import NOT_FOUND, Failure
 from console.cli.server import Server, server
 from console.cli.show import json_option
 
 
 @click.command()
-@click.argument("called", metavar="SCHEDULE|FIRING")
+@click.argument("called", metavar="SCHEDULE|FIRING", shell_complete=completing.schedules)
 @click.option(
     "--at", "at", metavar="TIME", help="The moment, as in 2026-03-29T02:30:00+02:00; default: its last firing or skip."
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from console.cli import found, show
+from console.cli import completing, found, show
 from console.cli.failures import FAILED, Failure
 from console.cli.server import Server, server
 from console.cli.show import json_option
@@ -83,7 +83,7 @@ def add_workspace(context: click.Context, name: str, as_json: bool, **given: Any
 
 
 @workspace.command("edit")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @click.option("--name", help="Its new name.")
 @_field_options
 @click.option("--clear", multiple=True, type=click.Choice(_CLEARABLE))
@@ -105,7 +105,7 @@ def _change(api: Server, called: str, changes: dict[str, Any], as_json: bool) ->
 
 
 @workspace.command("show")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @json_option
 @click.pass_context
 def show_workspace(context: click.Context, called: str, as_json: bool) -> None:
@@ -115,7 +115,7 @@ def show_workspace(context: click.Context, called: str, as_json: bool) -> None:
 
 
 @workspace.command("pause")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @json_option
 @click.pass_context
 def pause_workspace(context: click.Context, called: str, as_json: bool) -> None:
@@ -124,7 +124,7 @@ def pause_workspace(context: click.Context, called: str, as_json: bool) -> None:
 
 
 @workspace.command("resume")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @json_option
 @click.pass_context
 def resume_workspace(context: click.Context, called: str, as_json: bool) -> None:
@@ -133,7 +133,7 @@ def resume_workspace(context: click.Context, called: str, as_json: bool) -> None
 
 
 @workspace.command("health")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @json_option
 @click.pass_context
 def show_health(context: click.Context, called: str, as_json: bool) -> None:
@@ -149,7 +149,7 @@ def show_health(context: click.Context, called: str, as_json: bool) -> None:
 
 
 @workspace.command("restart")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @click.option("--wait", is_flag=True, help="Until it has ended; exits with 1 where it failed.")
 @json_option
 @click.pass_context
@@ -189,7 +189,7 @@ def _told_restart(name: str, told: dict[str, Any]) -> str:
 
 
 @workspace.command("remove")
-@click.argument("called", metavar="WORKSPACE")
+@click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @click.pass_context
 def remove_workspace(context: click.Context, called: str) -> None:
     """Remove a workspace. What waits in it is cancelled, what runs ended, its schedules archived."""

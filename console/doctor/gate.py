@@ -22,15 +22,28 @@ Difference = tuple[str, str]
 
 def broker(patient: Patient) -> Iterator[Finding]:
     """Who sends messages and who takes them must mean the same server."""
-    deaf = {it.node for it in patient.workers} - patient.queues.keys()
+    deaf = patient.deaf()
+    gone, elsewhere = ({node for node, lives in deaf.items() if lives is it} for it in (False, True))
+    if gone:
+        words = f"{_some(gone)} does not answer and gives no sign: it ended a moment ago, or hangs"
+        yield warn("broker", words, "slotbeat doctor  # again in a minute: by then it is counted as gone")
+    if elsewhere:
+        words = f"{_some(elsewhere)} does not answer at this broker: it listens at another one, or hangs"
+        yield fail("broker", words, _of_the_broker(patient))
     if deaf:
-        words = f"{_some(deaf)} does not answer at this broker: it listens at another one, or hangs"
-        remedy = "unset CELERY_BROKER_URL" if patient.environ.get("CELERY_BROKER_URL") else "export CELERY_BROKER_URL="
-        yield fail("broker", words, f"{remedy}  # as where that worker runs, and here")
-    elif patient.where.broker_url == patient.where.redis_url:
+        return
+    if patient.where.broker_url == patient.where.redis_url:
         yield ok("broker", "the same server as the gate")
     else:
         yield ok("broker", _another(patient))
+
+
+def _of_the_broker(patient: Patient) -> str:
+    if not patient.environ.get("REDIS_URL"):
+        # Of the stack on this machine nobody named a broker, so no name of one can be wrong.
+        return "slotbeat down  # and up again; what its workers said is in logs/ of its folder"
+    unset = "unset CELERY_BROKER_URL" if patient.environ.get("CELERY_BROKER_URL") else "export CELERY_BROKER_URL="
+    return f"{unset}  # as where that worker runs, and here"
 
 
 def _another(patient: Patient) -> str:

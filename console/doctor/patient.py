@@ -24,6 +24,8 @@ _Seen = TypeVar("_Seen")
 ANSWERS_WITHIN_S = 2.0
 # What is under way for longer than this is not under way.
 LOOK_AGAIN_AFTER_S = 2.0
+# How often a worker renews what it holds, and gives a sign.
+RENEWALS_A_LEASE = 4
 BEAT_SIGNS_WITHIN_S = 15.0
 _REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 3, "socket_connect_timeout": 2}
 
@@ -83,6 +85,24 @@ class Patient:
     @cached_property
     def queues(self) -> dict[str, set[str]]:
         """The queues that each worker serves, by node, of those that answer at the broker."""
+        return self._ask_for_queues()
+
+    def deaf(self) -> dict[str, bool]:
+        """Workers that never answer at the broker while we wait for their next sign, and whether they gave one.
+
+        Whoever was ended a moment ago gives none; whoever lost its broker a moment ago answers again soon.
+        """
+        last = {it.node: it.seen_at for it in self.workers if it.node not in self.queues}
+        left_s = self.settings.lease_seconds / RENEWALS_A_LEASE + self.looks_again_after_s
+        while last and left_s > 0:
+            self.pause(self.looks_again_after_s)
+            left_s -= self.looks_again_after_s + ANSWERS_WITHIN_S
+            answering = self._ask_for_queues()
+            last = {node: seen_at for node, seen_at in last.items() if node not in answering}
+        now = {it.node: it.seen_at for it in processes.listing(self.connection)}
+        return {node: now.get(node, seen_at) > seen_at for node, seen_at in last.items()}
+
+    def _ask_for_queues(self) -> dict[str, set[str]]:
         told = self.app.control.broadcast(
             "active_queues", reply=True, timeout=ANSWERS_WITHIN_S, limit=len({it.node for it in self.workers}) or None
         )

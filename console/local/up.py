@@ -84,6 +84,8 @@ def run(wishes: Wishes, asked: Asked) -> int:
             servers.start(own)
             state = where_things_are(wishes.folder, servers, api_port)
             publish(wishes.folder, state)
+            if wishes.port is None and api_port != DEFAULT_PORT:
+                say("Port", f"{DEFAULT_PORT} is taken by something else: the dashboard is at {api_port}")
             tell_servers(servers, own)
             applied = wishes.stack.migrate(state.database_url)
             say("Schema", f"{len(applied)} migrations applied" if applied else "up to date")

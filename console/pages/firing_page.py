@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from console.api.allowed import needs, only
 from console.callers import calling
 from console.deeds import why as whys
-from console.deeds.why import Answer
 from console.pages.answers import PageRoute
 from console.pages.forms import Rows
 from console.pages.paging import cursor_of, older_than
@@ -19,6 +18,8 @@ from console.pages.render import show
 from console.problems import not_found
 from shared.rules.reasons import Reason
 from shared.rules.states import State
+from shared.rules.text import one_line
+from shared.rules.why.told import Why
 from shared.store import firing_detail, firing_events, firings, overview, schedule_history, schedules
 from shared.store.firing_detail import Given, Tried
 from shared.store.firing_events import FiringEvent
@@ -26,6 +27,8 @@ from shared.store.firings import Filter, Firing
 
 _MOST_EVENTS = 300
 _A_PAGE = 50
+# Of an error, what is said at the top; the whole of it stands with the attempts.
+_SHORT_ERROR = 160
 
 router = APIRouter(route_class=PageRoute)
 
@@ -40,7 +43,8 @@ class Story:
     attempts: list[Tried]
     events: list[tuple[FiringEvent, str]]
     slot_wait_ms: int | None
-    why: Answer
+    why: Why
+    short_error: str
 
 
 @router.get("/firings/{firing_id}")
@@ -59,9 +63,17 @@ def one_firing(request: Request, rows: Rows, firing_id: UUID) -> Response:
             firing_detail.attempts(connection, firing_id),
             [(it, _words(it.data)) for it in said],
             schedule_history.slot_wait_ms(connection, firing_id),
-            why,
+            _without(why.why, known.error),
+            one_line(" ".join((known.error or "").split()), _SHORT_ERROR),
         )
     return show(request, "firing.html", it=known, story=story, now=story.now, most_events=_MOST_EVENTS)
+
+
+def _without(why: Why, error: str | None) -> Why:
+    """The same without the error's text, which the page shows already."""
+    said = f" ({error})"
+    steps = tuple(replace(it, words=it.words.replace(said, "")) for it in why.steps)
+    return replace(why, words=why.words.replace(said, ""), steps=steps)
 
 
 def _words(data: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ def test_a_schedule_is_written_and_read_back_with_the_revision_as_its_etag(api: 
     assert made.headers["Location"] == f"/api/schedules/{saved['id']}"
     read = api.ask("GET", made.headers["Location"])
     assert read.json() == saved
-    assert read.headers["ETag"] == made.headers["ETag"] == '"1"'
+    assert read.headers["ETag"] == made.headers["ETag"]
     assert api.rows("select type, actor from activity_logs where schedule_id = %s", saved["id"]) == [
         ("schedule_created", "api")
     ]
@@ -53,7 +53,7 @@ def test_an_edit_raises_the_revision_and_writes_its_history(api: Api) -> None:
 
     assert told.status_code == 200
     assert told.json()["schedule"]["revision"] == 2
-    assert told.headers["ETag"] == '"2"'
+    assert told.headers["ETag"].startswith('"2.')
     [edit] = api.get(f"/api/schedules/{schedule['id']}/revisions")["items"]
     assert edit["changes"] == {"prompt": {"from": "old", "to": "new"}}
     types = api.rows("select type from activity_logs where schedule_id = %s order by at", schedule["id"])

@@ -92,7 +92,7 @@ def test_run_and_wait_shows_what_it_says_and_exits_with_its_outcome(cli: Cli, ap
     complete(api, firing, token)
 
     assert waiting.wait() == 0
-    assert waiting.text.index("line 1") < waiting.text.index("line 2")
+    assert waiting.text.index("line 1") < waiting.text.index("line 2") < waiting.text.index("completed in ")
 
 
 def test_a_firing_is_shown_followed_cancelled_and_repeated(cli: Cli, api: Api) -> None:
@@ -142,7 +142,7 @@ def test_limits_and_settings_are_shown_and_set(cli: Cli, api: Api) -> None:
     cli("limit", "remove", "lane:a model/b")
     cli("limit", "remove", "fleet", exits=4)
     cli("limit", "remove", "lane:none", exits=3)
-    cli("limit", "set", "fleet", "-1", exits=2)
+    assert "cap takes 0 or more, not -1." in cli("limit", "set", "fleet", "-1", exits=2).stderr
     cli("limit", "set", "fleet", "many", exits=2)
     cli("settings", "dead_ticks", "2.5", exits=2)
     cli("settings", "reaper_enabled", "false")

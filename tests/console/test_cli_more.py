@@ -4,7 +4,9 @@ import signal
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from console.cli import root
 from tests.console.conftest import Api
 from tests.console.test_cli import Cli
 from tests.running import Start
@@ -91,3 +93,51 @@ def test_a_shell_can_complete(cli: Cli, start: Start, shell: str) -> None:
 
     assert told.wait(20) == 0
     assert "schedule" in told.text
+
+
+def test_firings_are_listed_by_reason_and_since_when(cli: Cli, api: Api) -> None:
+    first, second = api.fill(api.workspace())
+    cli("firing", "cancel", first)
+    api.rows("update firings set queued_at = now() - interval '3 hours' where id = %s returning 1", second)
+
+    def listed(*words: str) -> set[str]:
+        return {it["id"] for it in cli.json("firing", "list", *words)}
+
+    assert listed("--reason", "cancelled") == listed("--since", "2h") == listed("--since", "90 min ago") == {first}
+    assert listed("--since", "1d") == listed("--since", "2001-01-01T00:00:00Z") == {first, second}
+    assert listed("--reason", "oom") == listed("--since", "1s", "--status", "running") == set()
+    for words in (("--since", "yesterday"), ("--since", "2026-01-01T00:00:00"), ("--reason", "because")):
+        told = cli("firing", "list", *words, exits=2).stderr
+        assert told.count("\n") == 1, told
+
+
+def test_names_of_schedules_and_workspaces_are_completed_and_nothing_is_said_where_none_answers(
+    cli: Cli, api: Api, tmp_path: Any
+) -> None:
+    lab, other = api.workspace("lab"), api.workspace("lab two")
+    for place, name in ((lab, "nightly"), (lab, "twice"), (other, "twice")):
+        api.schedule(place, name)
+
+    def completed(begun: str, *words: str, at: str = "") -> list[str]:
+        typed = " ".join(["slotbeat", *words, begun])
+        env = {**cli.environment, "SLOTBEAT_URL": at or cli.environment["SLOTBEAT_URL"]}
+        asked = {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) + 1), "_SLOTBEAT_COMPLETE": "bash_complete"}
+        told = CliRunner().invoke(root, [], env={**env, **asked}, prog_name="slotbeat")
+        assert (told.exit_code, told.stderr) == (0, "")
+        return [it.removeprefix("plain,") for it in told.stdout.split("\n") if it]
+
+    assert completed("n", "schedule", "pause") == ["nightly"]
+    assert completed("", "schedule", "run") == ["nightly", "lab two/twice", "lab/twice"]
+    assert completed("lab/", "why") == ["lab/nightly", "lab/twice"]
+    assert completed("lab", "schedule", "list", "-w") == completed("lab", "workspace", "show") == ["lab", "lab two"]
+    assert completed("n", "schedule", "pause", at="http://127.0.0.1:9") == []
+    assert completed("n", "schedule", "pause", at="nonsense") == []
+
+
+def test_help_says_what_each_policy_does(cli: Cli) -> None:
+    told = " ".join(cli("schedule", "add", "--help").stdout.split())
+
+    assert "While one of it still runs: skip the next" in told
+    assert "Of what came while nobody was up, run the latest" in told
+    assert "asks at its times whether there is work" in told
+    assert told.index("--cron") < told.index("--prompt") < told.index("--max-turns") < told.index("--http")

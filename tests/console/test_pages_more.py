@@ -37,6 +37,26 @@ def test_a_firings_page_tells_its_attempts_what_it_said_and_why(scene: Scene):
     assert f'action="/firings/{claimed.firing_id}/rerun"' in ended
 
 
+def test_a_long_error_stands_once_at_its_attempt_and_in_short_at_the_top(scene: Scene):
+    lab = scene.workspace()
+    told = "Exit code 1: " + "the disk is full\n" * 40 + "the end"
+    long, short = scene.run(lab, "long"), scene.run(lab, "short")
+    scene.settle(long, "exit_nonzero", told)
+    scene.settle(short, "exit_nonzero", "Exit code 2: no")
+
+    page = scene.get(f"/firings/{long.firing_id}").text
+    brief = scene.get(f"/firings/{short.firing_id}").text
+
+    assert page.count("the end") == 1
+    assert "the end" in page[page.index('<pre class="block"') :]
+    assert "Exit code 1: the disk is full" in text_of(page, "state")
+    assert 'href="#error"' in page
+    assert "What ended attempt 1" in text_of(page, "attempts")
+    assert brief.count("Exit code 2: no") == 1
+    assert "failed: exit_nonzero" in text_of(brief, "why")
+    assert 'href="#error"' not in brief
+
+
 def test_a_rerun_leads_to_the_new_firing_and_asks_when_there_is_no_room(scene: Scene):
     lab = scene.workspace()
     claimed = scene.run(lab, "crawl")

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from uuid import uuid4
 
-from console.doctor import gate
+import pytest
+
+from console.doctor import gate, patient
 from shared import keys
 from shared.answers import Waiter
 from shared.store import activity, epoch
@@ -134,8 +136,22 @@ def test_what_is_seen_only_once_was_under_way(ward: Ward) -> None:
     assert ward.one(gate.gate)[0] == "ok"
 
 
-def test_a_worker_that_does_not_answer_at_our_broker(ward: Ward) -> None:
+@pytest.fixture
+def hasty(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Ward:
+    """A doctor who does not wait for long."""
+    monkeypatch.setattr(patient, "ANSWERS_WITHIN_S", 0.3)
+    ward.environ["SLOTBEAT_LEASE_SECONDS"] = "4"
+    return ward
+
+
+def test_a_worker_that_does_not_answer_at_our_broker(hasty: Ward) -> None:
+    ward = hasty
     ward.process(node="w1@elsewhere")
+    ward.patient.pause = lambda _: ward.rows.all("update processes set seen_at = now() returning id")
+    assert ward.one(gate.broker)[2] == (
+        "slotbeat down  # and up again; what its workers said is in logs/ of its folder",
+    )
+    ward.environ["REDIS_URL"] = ward.patient.where.redis_url
 
     level, words, remedy = ward.one(gate.broker)
     assert level == "fail"
@@ -144,6 +160,17 @@ def test_a_worker_that_does_not_answer_at_our_broker(ward: Ward) -> None:
 
     ward.environ["CELERY_BROKER_URL"] = ward.patient.where.broker_url
     assert ward.one(gate.broker)[2] == ("unset CELERY_BROKER_URL  # as where that worker runs, and here",)
+
+
+def test_a_worker_that_died_a_moment_ago_is_no_other_broker(hasty: Ward) -> None:
+    ward = hasty
+    ward.environ["REDIS_URL"] = ward.patient.where.redis_url
+    ward.process(node="w1@here")
+
+    level, words, remedy = ward.one(gate.broker)
+
+    assert (level, remedy) == ("warn", ("slotbeat doctor  # again in a minute: by then it is counted as gone",))
+    assert words == "w1@here does not answer and gives no sign: it ended a moment ago, or hangs"
 
 
 def test_a_broker_of_its_own_is_said_to_be_one(ward: Ward, redis_url: str) -> None:

@@ -4,15 +4,17 @@ import json
 import os
 import signal
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from console.local.down import down
+from console.local.ports import claim_port
 from console.local.running import answers
 from console.local.state import claim, read
-from console.local.up import wait_ready
+from console.local.up import DEFAULT_PORT, wait_ready
 from tests.proc import Process, is_alive
 from tests.running import Start, Started
 from tests.waiting import until
@@ -66,6 +68,16 @@ def test_it_tells_each_part_as_it_comes_up_and_then_the_addresses(up: Up, folder
     assert stat.S_IMODE((folder / "state.json").stat().st_mode) == 0o600
     assert {"pid", "api_url", "flower_url", "database_url", "redis_url"} <= state.keys()
     assert state["pid"] == started.pid
+
+
+def test_it_says_which_port_it_takes_where_the_usual_one_is_taken(up: Up, folder: Path) -> None:
+    # Where somebody else has it already, that is as good.
+    with claim_port(DEFAULT_PORT) or nullcontext():
+        started = up()
+        until_ready(started, folder)
+
+    port = json.loads((folder / "state.json").read_text())["api_url"].rpartition(":")[2]
+    assert f"Port        8000 is taken by something else: the dashboard is at {port}" in started.text.splitlines()
 
 
 def test_ctrl_c_stops_everything_in_order_and_a_second_start_goes_on(up: Up, folder: Path) -> None:
