@@ -36,7 +36,7 @@ def test_where_trees_cannot_be_followed_it_says_so(
 BURIAL = """
 import os, subprocess
 from workers import tree
-tree.become_subreaper()
+assert tree.become_subreaper()
 subprocess.run(["sh", "-c", "sleep 1000 & sleep 1000 &"])
 assert len(tree.children(os.getpid())) == 2
 assert tree.end_below(os.getpid())

@@ -67,6 +67,7 @@ AREAS = (
             *_RECONCILING,
             *_MODEL,
             "tests/operations/test_metrics.py",
+            "tests/operations/test_retention.py",
             "tests/doctor",
             "tests/console/test_api_firings.py",
             "tests/console/test_api_schedules.py",
@@ -85,6 +86,7 @@ AREAS = (
         ),
         (
             "tests/store",
+            "tests/schedules",
             *_GATE,
             *_MODEL,
             "tests/console/test_api_firings.py",

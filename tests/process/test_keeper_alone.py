@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -261,3 +262,21 @@ def test_a_worker_that_was_told_that_postgres_is_away_claims_again_once_it_has_r
         return shift.keeper.may_claim()
 
     until(claims)
+
+
+def test_how_late_a_keeper_comes_round_is_told_with_its_renewals(
+    fleet: Fleet, shift: Shift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = wards.Wards.hear
+
+    def late(of: wards.Wards, timeout_s: float) -> None:
+        really(of, timeout_s)
+        time.sleep(0.3)
+
+    settings = replace(shift.station.settings, lease_seconds=0.5)
+    shift.station.refresh = lambda: settings
+    monkeypatch.setattr(wards.Wards, "hear", late)
+    shift.station.tell_keeper(b"renew now")
+
+    lag_ms = "select (facts ->> 'lag_ms')::float8 from processes where (facts ->> 'lag_ms')::float8 > 100"
+    assert until(lambda: fleet.rows(lag_ms))

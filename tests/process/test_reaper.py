@@ -158,7 +158,7 @@ def test_a_run_lease_that_is_over_ends_a_firing_that_is_still_renewed(fleet: Fle
 def test_the_kill_switch_stops_every_verdict_and_says_so(
     fleet: Fleet, station: Station, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """REA-8."""
+    """REA-6."""
     token = running(fleet)
     age(fleet, token, 10_000)
     station.settings = replace(SETTINGS, reaper_enabled=False)
@@ -283,6 +283,7 @@ def test_what_a_former_self_ran_is_ended_at_once_and_nothing_of_anybody_else(fle
 
 
 def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fleet, station: Station) -> None:
+    """REA-8."""
     token = running(fleet)
     station.settings = replace(SETTINGS, reaper_enabled=False)
 
@@ -293,3 +294,18 @@ def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fle
     assert reaper.reap_orphan(station, token)
     assert status(fleet, token) == ("failed", "worker_lost")
     assert not reaper.reap_orphan(station, token)
+
+
+def test_what_the_reaper_ended_is_in_the_activity_and_what_its_worker_ended_is_not(
+    fleet: Fleet, station: Station
+) -> None:
+    lost, ended = running(fleet, "lost"), running(fleet, "ended")
+    age(fleet, lost, 80)
+    sweep(fleet, station)
+    age(fleet, lost, 16)
+    sweep(fleet, station)
+    settle(fleet.database, ended, Outcome(None, exit_code=0), SETTINGS)
+
+    told = fleet.rows("select firing_id from activity_logs where type = 'reaped'")
+
+    assert told == fleet.rows("select id from firings where token = %s", lost)
