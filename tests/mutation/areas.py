@@ -22,7 +22,7 @@ class Area:
     wide: tuple[str, ...]
 
 
-_REAPING = ("tests/process/test_reaper.py", "tests/process/test_revokes.py")
+_REAPING = ("tests/process/test_reaper.py", "tests/process/test_reaped_at_once.py", "tests/process/test_revokes.py")
 _RECONCILING = ("tests/process/test_reconciler.py",)
 _MODEL = ("tests/model/test_conformance.py",)
 _GATE = (

@@ -1,0 +1,42 @@
+"""Attempts that need no sweep to be judged: of a worker's former self, and of a pool child that died."""
+
+from dataclasses import replace
+
+from psycopg.types.json import Jsonb
+
+from tests.process.conftest import Fleet
+from tests.process.test_reaper import SETTINGS, running, status
+from tests.process.test_reaper import station as station
+from workers import reaper
+from workers.station import Station
+
+
+def test_what_a_former_self_ran_is_ended_at_once_and_nothing_of_anybody_else(fleet: Fleet, station: Station) -> None:
+    """A worker that comes back under its name on the same boot: its pid is somebody else's, or nobody's."""
+    us = {"node": station.worker.node, "boot_id": station.worker.boot_id, "pid": station.worker.pid}
+    ours, living = {**us, "pid_start": 1}, {**us, "pid_start": station.worker.pid_start}
+    workers = {"ours": ours, "living": living, "neighbour": {**ours, "node": "n"}, "boot": {**ours, "boot_id": "b"}}
+    for name, worker in workers.items():
+        token = running(fleet, name)
+        values = {"token": token, "worker": Jsonb({"id": name, **worker})}
+        fleet.database.connection().execute("update attempts set worker = %(worker)s where token = %(token)s", values)
+
+    assert reaper.reap_former_self(station) == 1
+
+    ended = fleet.rows("select title, failure_reason from firings where status <> 'running'")
+    assert ended == [("ours", "worker_lost")]
+    assert reaper.reap_former_self(station) == 0
+
+
+def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fleet, station: Station) -> None:
+    """REA-8."""
+    token = running(fleet)
+    station.settings = replace(SETTINGS, reaper_enabled=False)
+
+    assert not reaper.reap_orphan(station, token)
+    assert status(fleet, token) == ("running", None)
+
+    station.settings = SETTINGS
+    assert reaper.reap_orphan(station, token)
+    assert status(fleet, token) == ("failed", "worker_lost")
+    assert not reaper.reap_orphan(station, token)
