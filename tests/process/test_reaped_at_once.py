@@ -6,7 +6,6 @@ from psycopg.types.json import Jsonb
 
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import SETTINGS, running, status
-from tests.process.test_reaper import station as station
 from workers import reaper
 from workers.station import Station
 
