@@ -1,6 +1,6 @@
 """One transaction: lock due schedules, make their firings and skips, advance; then into the line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,7 +16,7 @@ from shared.rules import heartbeats
 from shared.rules.budgets import is_used_up
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
-from shared.rules.missed import due_now
+from shared.rules.missed import Due, due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
 from shared.rules.planning import facts_of
 from shared.rules.pressure import Patience, put_off_until
@@ -50,16 +50,23 @@ class Ticked:
     more: bool
 
 
-def tick(admission: Admission, settings: Settings, pressure: Pressure | None = None) -> Ticked:
+def tick(
+    admission: Admission,
+    settings: Settings,
+    pressure: Pressure | None = None,
+    when_full: Callable[[], None] = lambda: None,
+) -> Ticked:
     """Makes firings of what is due, or puts it off; any number of beats may do it at once, they share the work.
 
     A crash before the commit leaves everything due; a crash after it leaves queued firings, which the
-    reconciler offers.
+    reconciler offers. `when_full` is called as soon as it is seen that there may be more due than one tick takes.
     """
     with admission.database.transaction() as connection:
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
             return Ticked(0, 0, more=False)
+        if len(locked) == settings.tick_batch:
+            when_full()
         around = _around(connection, locked, settings, pressure)
         decided = decide(locked, around)
         in_line = _write(connection, decided, settings)
@@ -86,6 +93,16 @@ class Around:
     used_up: frozenset[str]
     streams: Streams
     patience: Patience
+    _known: dict[tuple[object, ...], Due] = field(default_factory=dict[tuple[object, ...], Due], repr=False)
+
+    def occurrences(self, schedule: due.DueSchedule) -> Due:
+        """What its cron and bounds say; of many that are due at one moment, most are alike."""
+        if schedule.jitter_s:
+            return due_now(facts_of(schedule), schedule.now)
+        known = self._known.get(schedule.timing)
+        if known is None:
+            known = self._known[schedule.timing] = due_now(facts_of(schedule), schedule.now)
+        return known
 
 
 def _around(
@@ -103,7 +120,7 @@ def decide(locked: list[due.DueSchedule], around: Around) -> Decided:
     for schedule in locked:
         try:
             if not _put_off(schedule, decided, around):
-                _decide_one(schedule, decided, around.used_up)
+                _decide_one(schedule, decided, around)
         except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
             decided.broken.append((schedule, error))
     return decided
@@ -120,15 +137,16 @@ def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> boo
     return True
 
 
-def _decide_one(schedule: due.DueSchedule, decided: Decided, used_up: frozenset[str]) -> None:
-    found = due_now(facts_of(schedule), schedule.now)
+def _decide_one(schedule: due.DueSchedule, decided: Decided, around: Around) -> None:
+    found = around.occurrences(schedule)
     skips = [due.NewSkip.of(schedule.id, it) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
         skips.append(due.NewSkip(schedule.id, held[0], held[-1], len(held), SkipReason.PAUSED, "the fleet was paused"))
-    skips += [due.NewSkip(schedule.id, it, it, 1, SkipReason.MANUAL) for it in fire if it == schedule.skip_next_at]
-    fire = tuple(it for it in fire if it != schedule.skip_next_at)
-    refusal = _refusal(schedule, used_up)
+    if schedule.skip_next_at in fire:
+        skips += [due.NewSkip(schedule.id, it, it, 1, SkipReason.MANUAL) for it in fire if it == schedule.skip_next_at]
+        fire = tuple(it for it in fire if it != schedule.skip_next_at)
+    refusal = _refusal(schedule, around.used_up)
     if refusal is None and fire:
         refusal = _overlap(schedule, decided)
     if refusal is not None and fire:
@@ -160,6 +178,8 @@ def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason |
         return SkipReason.WORKSPACE
     if schedule.kind == heartbeats.HEARTBEAT and _budget_is_spent(schedule):
         return SkipReason.BUDGET
+    if not used_up:
+        return None
     under = {"fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}"}
     return SkipReason.BUDGET if under & used_up else None
 

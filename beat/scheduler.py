@@ -12,7 +12,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from beat.cadence import timetable
-from beat.due import Ticked, tick
+from beat.due import Ticked
+from beat.many import tick_many
 from beat.outwaited import end_outwaited
 from beat.pauses import end_pauses
 from shared import celery_app, pulse, settings
@@ -60,7 +61,7 @@ class Scheduler(CeleryScheduler):
         try:
             self._read_settings()
             end_pauses(self.admission)
-            ticked = tick(self.admission, self.settings, self.pressure)
+            ticked = tick_many(self.admission, self.settings, self.pressure)
             self._send_maintenance()
             if self._is_time("outwaited", OUTWAITED_EVERY_S):
                 end_outwaited(self.admission)

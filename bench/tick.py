@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from redis import Redis
 
 from beat.due import tick
+from beat.many import tick_many
 from bench.crew import PEERS, ROOT, peers_python
 from bench.figures import Figure, figure
 from bench.stage import Stage, stage
@@ -89,7 +90,7 @@ def _due_at_once(here: Stage, count: int) -> float:
     fill(here, workspace, count - 1, "now() - interval '1 second'", 1)
     here.sql("checkpoint")
     begun = time.perf_counter()
-    while tick(here.admission, here.settings).more:
+    while tick_many(here.admission, here.settings).more:
         pass
     took = time.perf_counter() - begun
     assert here.sql("select count(*) from firings") == [(count,)]
@@ -98,7 +99,7 @@ def _due_at_once(here: Stage, count: int) -> float:
 
 
 def _idle_ms(here: Stage) -> list[float]:
-    return _each_ms(lambda: tick(here.admission, here.settings))
+    return _each_ms(lambda: tick_many(here.admission, here.settings))
 
 
 def _asked_ms(here: Stage) -> list[float]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -14,9 +15,12 @@ class Unseeded(RedisError):
     """The gate has no memory, or another epoch than the caller believes: rebuild, or read the epoch again."""
 
 
-@dataclass(frozen=True)
-class Waiter:
-    """What the gate needs to know of a firing."""
+# Thousands of firings are of few workspaces.
+_text = lru_cache(maxsize=1024)(str)
+
+
+class Waiter(NamedTuple):
+    """What the gate needs to know of a firing. There may be ten thousand."""
 
     firing: UUID
     workspace: UUID
@@ -30,10 +34,10 @@ class Waiter:
         """The row as the scripts take it; the score is its place in line."""
         return [
             str(self.firing),
-            str(self.workspace),
+            _text(self.workspace),
             self.lane or "",
             place_in_line(self.line_no, self.priority),
-            str(int(self.forced)),
+            "1" if self.forced else "0",
             self.title,
         ]
 

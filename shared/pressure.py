@@ -43,7 +43,7 @@ class Streams:
 
     def press_on(self, workspace: UUID) -> bool:
         """Whether what is due in this workspace should be put off."""
-        return bool(self.by_workspace.get(None) or self.by_workspace.get(workspace))
+        return bool(self.by_workspace and (self.by_workspace.get(None) or self.by_workspace.get(workspace)))
 
 
 class Pressure:

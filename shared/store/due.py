@@ -67,9 +67,13 @@ class DueSchedule(NamedTuple):
     has_budget: bool
     now: datetime
 
+    @property
+    def timing(self) -> tuple[object, ...]:
+        """All that its occurrences follow from, but for its jitter, which is its own: from `cron` on."""
+        return self[4:16]
 
-@dataclass(frozen=True)
-class Advance:
+
+class Advance(NamedTuple):
     """Where a schedule goes next; None: nowhere, it has ended. `fired` counts its new firings."""
 
     schedule_id: UUID

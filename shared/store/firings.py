@@ -26,8 +26,7 @@ class InLine(NamedTuple):
     title: str
 
 
-@dataclass(frozen=True)
-class New:
+class New(NamedTuple):
     """A firing that a tick makes of a schedule's occurrence."""
 
     id: UUID

@@ -1,0 +1,106 @@
+"""Many schedules due at once: two ticks share them out, and each occurrence is decided once."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from beat import many
+from beat.many import tick_many
+from shared.rules.jitter import jitter
+from shared.settings import Settings
+from shared.store import due
+from tests.schedules.conftest import World
+
+BATCH = Settings(tick_batch=3)
+COUNT = 20
+
+
+def due_at_once(world: World, count: int = COUNT, **over: Any) -> None:
+    for number in range(count):
+        world.schedule(f"s{number}", **over)
+    world.later(hours=1)
+
+
+def test_what_two_ticks_share_out_makes_one_firing_of_each_and_is_put_in_line_once(world: World) -> None:
+    due_at_once(world)
+
+    told = tick_many(world.admission, BATCH)
+
+    assert (told.schedules, told.made, told.more) == (COUNT, COUNT, False)
+    assert world.one("select count(distinct schedule_id) from firings") == COUNT
+    usage = world.admission.ask(lambda gate: gate.usage())
+    assert usage.waiting == COUNT
+    assert world.one("select count(distinct number) from firings") == 1
+
+
+def test_both_of_them_tick_and_a_bounded_number_of_times(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins while the first decides, not after it."""
+    due_at_once(world)
+    began, who = threading.Barrier(2, timeout=20), list[str]()
+    really = due.advance
+
+    def together(*given: Any) -> None:
+        if threading.current_thread().name not in who:
+            who.append(threading.current_thread().name)
+            began.wait()
+        really(*given)
+
+    monkeypatch.setattr(due, "advance", together)
+    monkeypatch.setattr(many, "MOST_TICKS", 2)
+    told = tick_many(world.admission, BATCH)
+
+    assert (told.schedules, told.more) == (12, True)
+    assert len(who) == 2
+
+
+def test_nobody_helps_where_one_tick_takes_all_that_is_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    due_at_once(world, 2)
+    monkeypatch.setattr(many, "ThreadPoolExecutor", None)
+
+    assert tick_many(world.admission, BATCH).made == 2
+
+
+def test_what_goes_wrong_beside_it_is_told_and_undone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    due_at_once(world)
+    really = due.advance
+
+    def breaks(*given: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise OSError("as if")
+        really(*given)
+
+    monkeypatch.setattr(due, "advance", breaks)
+    monkeypatch.setattr(many, "MOST_TICKS", 1)
+    with pytest.raises(OSError, match="as if"):
+        tick_many(world.admission, BATCH)
+
+    assert world.one("select count(*) from firings") == 3
+
+
+def test_schedules_that_are_due_together_each_have_their_own_times(world: World) -> None:
+    """What one cron comes to is worked out once for all that are alike, and not for those that only look it."""
+    alike = [world.schedule("a"), world.schedule("b")]
+    other = world.schedule("c", timezone="Asia/Kolkata", cron="30 * * * *")
+    ending = world.schedule("d", end_at="2026-11-20T13:00:00Z")
+    delayed = world.schedule("e", jitter_s=600)
+    world.later(hours=1, minutes=10)
+
+    tick_many(world.admission, Settings())
+
+    next_runs = dict(world.all("select id, next_run_at from schedules"))
+    two = world.now.replace(hour=14, minute=0)
+    assert [next_runs[it.id] for it in (*alike, other, ending)] == [two, two, two, None]
+    assert next_runs[delayed.id] == two + jitter(delayed.id, 600)
+    assert world.one("select count(*) from firings where nominal_at = %s", two.replace(hour=13)) == 5
+
+
+def test_two_that_are_due_at_one_moment_by_delays_of_their_own_are_not_alike(world: World) -> None:
+    delayed, at = [world.schedule(name, jitter_s=600) for name in "ab"], world.now.replace(hour=13, minute=30)
+    world.rows.execute("update schedules set next_run_at = %s", [at])
+    world.later(hours=1, minutes=30)
+
+    tick_many(world.admission, Settings())
+
+    fired = dict(world.all("select schedule_id, nominal_at from firings"))
+    assert fired == {it.id: at - jitter(it.id, 600) for it in delayed}
