@@ -44,7 +44,7 @@ def started(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
 def worker(here: Stage, folder: Path, *options: str, concurrency: int = 4) -> Iterator[subprocess.Popen[bytes]]:
     """A worker as in production, ready for firings."""
     name = f"bench{len(list(folder.glob('worker*.log')))}@bench"
-    argv = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", name, "-c", str(concurrency), *options]
+    argv = [sys.executable, "-m", "workers", "-n", name, "-c", str(concurrency), *options]
     log = folder / f"worker-{name}.log"
     with started([*argv, "-l", "warning"], log) as process:
         wait_until(lambda: here.sql("select 1 from processes where node = %(node)s", node=name) != [], 30, log)

@@ -25,7 +25,7 @@ def run() -> list[Figure]:
         folder = Path(name)
         here.cap("fleet", 4)
         port = _free_port()
-        beat = [sys.executable, "-m", "celery", "-A", "beat", "beat", "-l", "warning"]
+        beat = [sys.executable, "-m", "beat", "-l", "warning"]
         api = [sys.executable, "-m", "uvicorn", "console.api:app", "--port", str(port), "--log-level", "warning"]
         with (
             worker(here, folder, "-Q", "firings") as one,

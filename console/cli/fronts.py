@@ -23,13 +23,13 @@ def _front(words: str) -> Any:
 @_front("Run a Celery worker; options as of `celery worker`.")
 def worker(context: click.Context, arguments: tuple[str, ...]) -> None:
     """A worker."""
-    _become(context, "celery", "-A", "workers", "worker", *arguments)
+    _become(context, "workers", *arguments)
 
 
 @_front("Run a beat; options as of `celery beat`.")
 def beat(context: click.Context, arguments: tuple[str, ...]) -> None:
     """A beat."""
-    _become(context, "celery", "-A", "beat", "beat", *arguments)
+    _become(context, "beat", *arguments)
 
 
 @_front("Run Flower, on loopback and without its buttons unless told otherwise; options as of `celery flower`.")

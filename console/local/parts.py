@@ -61,7 +61,7 @@ class Stack:
 def slotbeat_parts(state: State, workers: int) -> list[Part]:
     """Beat, `workers` workers, the API with the dashboard, and Flower."""
     return [
-        Part("Beat", python("celery", "-A", "beat", "beat", "--loglevel", "INFO"), Says("beat: Starting")),
+        Part("Beat", python("beat", "--loglevel", "INFO"), Says("beat: Starting")),
         *[worker(number) for number in range(1, workers + 1)],
         api(state),
         flower(state),
@@ -72,7 +72,7 @@ def worker(number: int) -> Part:
     name = f"slotbeat-{number}@%h"
     # Without the search for neighbours, which takes a second of each start: workers meet in Postgres.
     quiet = ("--without-mingle", "--without-gossip")
-    argv = python("celery", "-A", "workers", "worker", "--concurrency", "4", "-n", name, "-l", "INFO", *quiet)
+    argv = python("workers", "--concurrency", "4", "-n", name, "-l", "INFO", *quiet)
     return Part(f"Worker {number}", argv, Says(" ready."), stops_first=True)
 
 

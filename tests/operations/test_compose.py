@@ -144,6 +144,9 @@ def test_every_command_names_a_program_and_a_module_that_are_there(name: str) ->
     match program:
         case "celery":
             assert (ROOT / words[words.index("-A") + 1] / "celery.py").exists()
+        case "python":
+            assert words[0] == "-m"
+            assert (ROOT / words[1] / "__main__.py").exists()
         case "uvicorn":
             module, _, _ = words[0].partition(":")
             assert import_module(module.rpartition(".")[0])
