@@ -31,6 +31,7 @@ _GATE = (
     "tests/slots/test_streams.py",
     "tests/slots/test_line.py",
     "tests/slots/test_gate_and_rows.py",
+    "tests/slots/test_rebuild.py",
 )
 _LIVE = (
     "tests/process/test_keeper.py",
@@ -126,7 +127,7 @@ AREAS = (
         "reconciler",
         12,
         ("workers/reconcile.py", "shared/admission.py"),
-        (*_RECONCILING, "tests/slots/test_gate_and_rows.py"),
+        (*_RECONCILING, "tests/slots/test_gate_and_rows.py", "tests/slots/test_rebuild.py"),
         (*_MODEL, "tests/console/test_api_firings.py", *_LIVE),
     ),
     Area(

@@ -74,6 +74,25 @@ def test_a_cap_raised_while_it_owes_rows_gives_those_back_first(rows: Rows) -> N
     assert rows.slots("fleet") == (4, 3, 0, 0)
 
 
+def test_a_full_limit_is_not_an_exceeded_one(rows: Rows) -> None:
+    rows.cap("fleet", 2)
+    tokens = [rows.running().token for _ in range(2)]
+    rows.running(forced=True)
+    full = limits.exceeded(rows.sql)
+
+    rows.sql.execute("set session_replication_role = replica")
+    rows.sql.execute("update limits set cap = 1 where key = 'fleet'")
+
+    assert (full, limits.exceeded(rows.sql), len(tokens)) == ([], ["fleet"], 2)
+
+
+def test_removing_a_limit_says_whether_there_was_one(rows: Rows) -> None:
+    rows.cap("lane:x", 1)
+
+    with rows.sql.transaction():
+        assert [limits.remove(rows.sql, key) for key in ("lane:x", "lane:x", "fleet")] == [True, False, False]
+
+
 def test_a_forced_firing_is_no_row_of_a_cap_that_is_changed(rows: Rows) -> None:
     rows.cap("fleet", 1)
     rows.running()

@@ -1,0 +1,117 @@
+"""A gate that is built again from the rows: once, whole, and under a number of its own (SLT-5)."""
+
+from typing import Any
+
+import pytest
+
+from shared import admission
+from shared.answers import Unseeded
+from shared.store import epoch
+from shared.store.connection import Database
+from tests.slots.both import Both
+
+
+def test_every_rebuild_has_an_epoch_above_all_before_it(both: Both) -> None:
+    epochs = [both.admission.gate.epoch]
+
+    for _ in range(3):
+        both.admission.gate.redis.flushdb()
+        both.admission.fill()
+        epochs.append(both.admission.gate.epoch)
+
+    assert epochs == sorted(set(epochs))
+    assert both.rows.one("select number from epoch") == epochs[-1] == both.admission.gate.current_epoch()
+
+
+def test_a_rebuild_leaves_no_key_of_an_epoch_before_it(both: Both) -> None:
+    both.offered()
+    client = both.admission.gate.redis
+    client.delete("{slotbeat}:epoch")
+
+    both.admission.fill()
+
+    number = both.admission.gate.epoch
+    assert {name.decode().split(":")[1] for name in client.scan_iter("{slotbeat}:[0-9]*")} == {str(number)}
+
+
+def test_a_replica_that_took_over_with_the_same_epoch_is_rebuilt(both: Both) -> None:
+    before = both.admission.gate.epoch
+    both.rows.sql.execute("update epoch set redis_run_id = 'another'")
+
+    both.admission.make_whole()
+
+    assert both.admission.gate.epoch == before + 1
+
+
+def test_two_who_see_the_gate_empty_rebuild_it_once(both: Both) -> None:
+    before = both.admission.gate.epoch
+    both.admission.gate.redis.flushdb()
+    both.admission.make_whole()
+
+    both.admission.gate.epoch = before
+    both.admission.make_whole()
+
+    assert both.admission.gate.epoch == before + 1
+
+
+def test_two_rebuilds_never_share_an_epoch(both: Both, database_url: str) -> None:
+    """One that lost its lock, frozen in mid-rebuild, comes back while the next one loads."""
+    frozen, gate = Database(database_url), both.admission.gate
+    with frozen.connection().transaction(force_rollback=True):
+        number = epoch.draw(frozen.connection(), gate.epoch)
+    frozen.close()
+    gate.redis.flushdb()
+    both.admission.make_whole()
+    both.worker_signs()
+    firing, stood = both.offered(), gate.epoch
+
+    assert both.admission._load(both.rows.sql, number) is False
+
+    assert number < stood == gate.current_epoch()
+    assert both.states(firing) == ["reserved"]
+
+
+def test_a_gate_that_forgets_while_it_is_rebuilt_loses_no_waiter(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FLUSHALL between two parts: the last part alone would look whole."""
+    line, gate = [both.offered() for _ in range(6)], both.admission.gate
+    monkeypatch.setattr(admission, "_BATCH", 2)
+    load, parts = gate.load, []
+
+    def load_and_forget(epoch: int, **part: Any) -> bool:
+        parts.append(epoch)
+        told = load(epoch, **part)
+        if len(parts) == 2:
+            gate.redis.flushdb()
+        return told
+
+    monkeypatch.setattr(gate, "load", load_and_forget)
+    gate.redis.flushdb()
+    both.admission.make_whole()
+    both.worker_signs()
+
+    assert len(set(parts)) == 2
+    assert all(both.states(*line))
+
+
+def test_a_rebuild_whose_last_answer_is_lost_is_done_all_the_same(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, the gate refuses the number, for it is the current one by then."""
+    gate = both.admission.gate
+    load = gate.load
+    monkeypatch.setattr(gate, "load", lambda epoch, **part: load(epoch, **part) and not part.get("done"))
+    before = gate.epoch
+    gate.redis.flushdb()
+
+    both.admission.make_whole()
+
+    assert gate.epoch == gate.current_epoch() == before + 1
+
+
+def test_a_gate_that_forgets_again_and_again_is_an_error_and_no_endless_loop(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = both.admission.gate
+    monkeypatch.setattr(gate, "load", lambda *_, **__: gate.redis.flushdb() and False)
+    gate.redis.flushdb()
+
+    with pytest.raises(Unseeded, match="3 times"):
+        both.admission.make_whole()
