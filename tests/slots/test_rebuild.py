@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from shared import admission
+from shared import admission, keys
 from shared.answers import Unseeded
-from shared.store import epoch
+from shared.store import epoch, processes
 from shared.store.connection import Database
 from tests.slots.both import Both
 
@@ -91,6 +91,20 @@ def test_a_gate_that_forgets_while_it_is_rebuilt_loses_no_waiter(both: Both, mon
 
     assert len(set(parts)) == 2
     assert all(both.states(*line))
+
+
+def test_a_rebuild_is_above_a_gate_that_is_ahead_of_its_rows_and_knows_the_workers(both: Both) -> None:
+    """Postgres was restored from a backup."""
+    gate = both.admission.gate
+    for name, kind in (("w1", "worker"), ("b1", "beat")):
+        about = {"id": name, "kind": kind, "node": name, "boot_id": "", "pid": 1, "pid_start": 1, "capacity": 7}
+        processes.sign(both.rows.sql, about)
+    gate.redis.set(keys.epoch_key(gate.namespace), 50)
+
+    both.admission.make_whole()
+
+    assert gate.epoch == gate.current_epoch() == 51
+    assert both.admission.ask(lambda it: it.usage()).processes == 7
 
 
 def test_a_rebuild_whose_last_answer_is_lost_is_done_all_the_same(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:

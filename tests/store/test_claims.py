@@ -1,6 +1,7 @@
 """The claim in Postgres: all or nothing, once, under the epoch that stands."""
 
 import threading
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from shared.store import attempts, epoch, firings
 from shared.store.attempts import Attempt, Refused
 from shared.store.connection import connect
 from shared.store.invariants import broken
-from tests.store.rows import Rows, by_hand, claimer
+from tests.store.rows import LEASE, Rows, by_hand, claimer
 from tests.waiting import until
 
 
@@ -150,3 +151,15 @@ def test_an_uncharged_requeue_gives_the_attempt_back(rows: Rows) -> None:
 
     assert rows.all("select status, attempt_count, interrupted_count from firings") == [("queued", 0, 1)]
     assert not [it for it in broken(rows.sql) if it.invariant != 10]
+
+
+def test_a_claim_is_good_for_its_lease_and_its_run(rows: Rows) -> None:
+    token = rows.running(max_run_seconds=90).token
+
+    told = rows.all(
+        "select heartbeat_expires_at - claimed_at, run_expires_at - claimed_at, lease_ms, now() - claimed_at < '1 min'"
+        "  from attempts where token = %s",
+        token,
+    )
+
+    assert told == [(LEASE, timedelta(seconds=90), 60_000, True)]

@@ -76,7 +76,11 @@ def test_how_long_a_firing_waited_is_from_its_place_in_line_to_its_claim(rows: R
 def test_the_next_due_moment_is_that_of_a_schedule_or_of_the_end_of_a_pause(rows: Rows) -> None:
     assert due.seconds_to_next(rows.sql) is None
     paused = rows.schedule(status="paused", paused_reason="user")
-    rows.sql.execute("update schedules set paused_until = now() + interval '100 s' where id = %s", [paused])
+    rows.sql.execute(
+        "update schedules set paused_until = now() + interval '100 s', next_run_at = now() + interval '10 s'"
+        " where id = %s",
+        [paused],
+    )
 
     assert 90 < (due.seconds_to_next(rows.sql) or 0) <= 100
 
