@@ -96,8 +96,8 @@ def test_a_gate_that_forgets_while_it_is_rebuilt_loses_no_waiter(both: Both, mon
 def test_a_rebuild_is_above_a_gate_that_is_ahead_of_its_rows_and_knows_the_workers(both: Both) -> None:
     """Postgres was restored from a backup."""
     gate = both.admission.gate
-    for name, kind in (("w1", "worker"), ("b1", "beat")):
-        about = {"id": name, "kind": kind, "node": name, "boot_id": "", "pid": 1, "pid_start": 1, "capacity": 7}
+    for name, kind, capacity in (("w1", "worker", 7), ("b1", "beat", 99)):
+        about = {"id": name, "kind": kind, "node": name, "boot_id": "", "pid": 1, "pid_start": 1, "capacity": capacity}
         processes.sign(both.rows.sql, about)
     gate.redis.set(keys.epoch_key(gate.namespace), 50)
 
