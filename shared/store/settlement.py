@@ -126,7 +126,8 @@ def _columns(told: Becomes | Report) -> dict[str, Any]:
     return {it.name: getattr(told, it.name) for it in fields(told)}
 
 
-# Attempt and firing end in one statement.
+# Attempt and firing end in one statement. The firing is found by its id: `status = 'running'` in so many words would
+# let the planner look through all that run (migration 17).
 _END = """
     with a as (
       update attempts
@@ -148,7 +149,7 @@ _FINISH = (
            exit_code = %(exit_code)s, result = %(result)s, turns = coalesce(%(turns)s, a.turns),
            input_tokens = a.input_tokens, output_tokens = a.output_tokens, cost_micros = a.cost_micros
       from a
-     where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
+     where f.id = %(firing)s and f.token = %(token)s and f.status || '' = 'running' and a.token = f.token
 """
 )
 _REQUEUE = (
@@ -160,7 +161,7 @@ _REQUEUE = (
            interrupted_count = interrupted_count + case when %(outcome)s = 'interrupted' then 1 else 0 end,
            not_before = now() + make_interval(secs => %(backoff_s)s)
       from a
-     where f.id = %(firing)s and f.token = %(token)s and f.status = 'running' and a.token = f.token
+     where f.id = %(firing)s and f.token = %(token)s and f.status || '' = 'running' and a.token = f.token
 """
 )
 

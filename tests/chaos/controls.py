@@ -60,7 +60,7 @@ CONTROLS = (
             Patch("shared/migrations/9999_broken.sql", "", WITHOUT_RULES),
             Patch(SETTLE, "a.ended_at is null as live", "true as live"),
             Patch(SETTLE, "where token = %(token)s and ended_at is null", "where token = %(token)s"),
-            Patch(SETTLE, "f.token = %(token)s and f.status = 'running'", "f.status = 'running'"),
+            Patch(SETTLE, "f.token = %(token)s and f.status || '' = 'running'", "f.status = 'running'"),
             Patch(SETTLE, "a.token = f.token\n", "a.token = %(token)s\n"),
         ),
         STOPS,

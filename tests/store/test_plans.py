@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+from shared.rules.endings import Becomes, Report
+from shared.store import settlement
 from shared.store.due import LOCK_DUE
 from tests.store.rows import Rows
 
@@ -16,6 +20,7 @@ MANY_ENDED = """
       select gen_random_uuid(), %s, 'adhoc', now(), 't', '{}', 9 from generate_series(1, 5000) returning id)
     select count(*) from born
 """
+READ = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'firings'"
 
 
 def plan(rows: Rows, query: str, values: dict[str, Any]) -> str:
@@ -50,6 +55,26 @@ def test_queued_running_and_live_ones_are_found_among_thousands_that_ended(rows:
 
     for index, query in plans.items():
         assert index in plan(rows, query, {}), query
+
+
+@pytest.mark.parametrize("becomes", [Becomes("completed", "completed"), Becomes("queued", "requeued")])
+def test_the_end_of_a_run_reads_no_other_though_statistics_say_that_nothing_runs(rows: Rows, becomes: Becomes) -> None:
+    """They are of a quiet hour; by now ten thousand may run, and each ends so."""
+    rows.cap("fleet", 200)
+    rows.sql.execute(MANY_ENDED, [rows.workspace])
+    rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
+    rows.sql.execute("vacuum analyze firings")
+    run = [rows.running(max_attempts=2) for _ in range(100)][50]
+
+    with rows.sql.transaction():
+        ended = settlement.lock_ending(rows.sql, run.token)
+        assert ended is not None
+        before = rows.one(READ)
+        assert settlement.end_attempt(rows.sql, ended, becomes, Report(None))
+        rows.sql.execute("set constraints all immediate")
+        read = rows.one(READ) - before
+
+    assert read < 50
 
 
 def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
