@@ -5,15 +5,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from console.pages import codes
 from console.pages.answers import PageRoute
 from console.pages.forms import Rows
 from console.pages.paging import cursor_of, older_than
 from console.pages.render import show
+from console.pages.words import counted
 from shared.store import activity_pages, overview, schedules
 from shared.store.activity_pages import Entry, Wanted
 
 _A_PAGE = 50
-_HIDDEN = {"schedule_id", "firing_id", "workspace_id", "name"}
+_HIDDEN = {"schedule_id", "firing_id", "workspace_id", "name", "nominal_at"}
 
 router = APIRouter(route_class=PageRoute)
 
@@ -38,9 +40,19 @@ def list_activity(
 
 
 def _facts(it: Entry) -> str:
-    known = [f"{key.replace('_', ' ')} {value}" for key, value in it.request_body.items() if _is_told(key, value)]
-    return ", ".join(known)
+    return ", ".join(filter(None, (_told(key, value) for key, value in it.request_body.items())))
 
 
-def _is_told(key: str, value: object) -> bool:
-    return key not in _HIDDEN and value is not None and value is not False
+def _told(key: str, value: object) -> str:
+    """A fact in words; '' for what is no news: what stands beside it, what was not asked for, a first attempt."""
+    if key in _HIDDEN or value in (None, False, "") or (key, value) == ("attempt", 1):
+        return ""
+    match key, value:
+        case "turns", int():
+            return counted(value, "turn")
+        case "source", str():
+            return codes.source(value)
+        case "reason" | "words", str():
+            return codes.plain(codes.sentence(value)).rstrip(".")
+        case _:
+            return codes.plain(key) if value is True else f"{codes.plain(key)} {value}"

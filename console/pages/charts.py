@@ -1,5 +1,6 @@
 """Draws figures of firings as columns, and recent firings in small: where each stands, in per cent and pixels."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -87,5 +88,7 @@ def spark(recent: Sequence[Sequence[Any]]) -> Spark:
         paths[kind] = (
             paths.get(kind, "") + f"M{x} {y}h5v{high}h-5z" + (f"M{x} {y - 3}l5-2v2l-5 2z" * (kind == "failed"))
         )
-    told = ", ".join(str(it[0]) for it in reversed(recent))
-    return Spark(len(recent) * _STEP, list(paths.items()), f"last {len(recent)} firings, oldest first: {told}")
+    counts = Counter(str(it[0]) for it in recent)
+    told = ", ".join(f"{number} {status}" for status, number in counts.most_common())
+    last = f", the last {recent[0][0]}" if len(counts) > 1 else ""
+    return Spark(len(recent) * _STEP, list(paths.items()), f"last {len(recent)} firings: {told}{last}")

@@ -1,5 +1,6 @@
 """Says codes in words: reasons, sources, verdicts, deeds, states."""
 
+import re
 from collections.abc import Mapping
 
 _REASONS = {
@@ -26,6 +27,8 @@ _PAUSES = {
     "turn_budget_breaches": "turn budget exceeded again and again",
     "quarantined": "its next occurrence cannot be computed",
 }
+# Codes of one word are words already.
+_CODE = re.compile(r"\b(" + "|".join(it for it in (*_REASONS, *_PAUSES) if "_" in it) + r")\b")
 _SKIPS = {
     "overlap": "an earlier firing was still at work",
     "native": "the workspace schedules itself",
@@ -110,6 +113,11 @@ def limit(key: str, workspace: str | None) -> str:
     if kind == "fleet":
         return "fleet"
     return f"workspace {workspace or name}" if kind == "workspace" else f"lane {name}"
+
+
+def sentence(text: str) -> str:
+    """A sentence of an answer or a note, with the codes in it in words."""
+    return _CODE.sub(lambda found: _REASONS.get(found[0]) or _PAUSES[found[0]], text)
 
 
 def place(key: str, workspaces: Mapping[str, str]) -> str:

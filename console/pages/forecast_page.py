@@ -16,7 +16,7 @@ from console.pages.answers import PageRoute
 from console.pages.forms import Rows
 from console.pages.render import show
 from shared.rules.forecast.occupancy import Occupancy
-from shared.rules.forecast.told import WAIT_MS, Forecast, Start
+from shared.rules.forecast.told import WAIT_MS, Crowd, Forecast, Start
 from shared.store import overview_workspaces
 
 MOST_ROWS = 40
@@ -57,6 +57,15 @@ class Busy:
     hours: list[tuple[float, int, str]]
 
 
+@dataclass(frozen=True)
+class Crowds:
+    """Spans in which the same schedules wait for the same: the first of them, how many, the longest wait."""
+
+    first: Crowd
+    times: int
+    longest_wait_s: float
+
+
 @router.get("/forecast")
 def forecast(request: Request, rows: Rows, hours: Annotated[int, Query(ge=1, le=168)] = 24) -> Response:
     """The coming hours."""
@@ -67,12 +76,20 @@ def forecast(request: Request, rows: Rows, hours: Annotated[int, Query(ge=1, le=
         "every": _row("all schedules", None, seen.starts, seen.now, cell),
         "rows": _rows(seen, cell),
         "busy": [_busy(it, seen.now, names, hours) for it in seen.limits],
+        "crowds": _crowds(seen.crowded),
         "ticks": _ticks(seen.now, hours),
         "width": round(100 / _CELLS, 3),
     }
     return show(
         request, "forecast.html", seen=seen, now=seen.now, hours=hours, limit_name=codes.limit, names=names, **told
     )
+
+
+def _crowds(found: Sequence[Crowd]) -> list[Crowds]:
+    alike: defaultdict[Any, list[Crowd]] = defaultdict(list)
+    for it in found:
+        alike[it.schedules, it.waits_for].append(it)
+    return [Crowds(it[0], len(it), max(one.longest_wait_s for one in it)) for it in alike.values()]
 
 
 def _rows(seen: Forecast, cell: timedelta) -> list[HeatRow]:

@@ -62,6 +62,7 @@ def _environment() -> Environment:
         briefly=words.briefly,
         counted=words.counted,
         usd=words.usd,
+        figure=words.figure,
         cron=words.cron,
         spark=charts.spark,
         reason=codes.reason,
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         source=codes.source,
         deed=codes.deed,
         plain=codes.plain,
+        sentence=codes.sentence,
         place=codes.place,
         shell=shlex.join,
     )

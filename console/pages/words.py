@@ -66,6 +66,13 @@ def span(length: timedelta) -> str:
     return roughly(length.total_seconds())
 
 
+def figure(value: object) -> str:
+    """A value of a setting: '60', not '60.0'; 'true', not 'True'."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def usd(micros: int | None) -> str:
     """An amount of money."""
     return "–" if micros is None else f"{micros / 1_000_000:.2f} USD"

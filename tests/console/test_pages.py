@@ -205,7 +205,7 @@ def test_schedules_come_in_parts_with_what_became_of_their_last_firings(scene: S
     following = re.search(r'rel="next" href="([^"]+)"', html)
     assert following is not None
 
-    assert 'aria-label="last 2 firings, oldest first: completed, failed"' in html
+    assert 'aria-label="last 2 firings: 1 failed, 1 completed, the last failed"' in html
     assert "1 to 2 of 3" in text_of(html, "schedules")
     rest = text_of(scene.get(following[1].replace("&amp;", "&")).text, "schedules")
     assert "3 to 3 of 3" in rest
@@ -225,7 +225,7 @@ def test_schedules_show_pauses_streaks_and_the_next_time(scene: Scene):
         [paused],
     )
     schedules = text_of(scene.get("/schedules").text, "schedules")
-    assert "paused: too many failures in a row by slotbeat" in schedules
+    assert "paused: too many failures in a row failed:" in schedules
     assert "failed: not authorised by the target now , 3 failures in a row" in schedules
     assert "in 1 min never ran" in schedules or "in 2 min never ran" in schedules
 

@@ -53,7 +53,7 @@ def test_a_long_error_stands_once_at_its_attempt_and_in_short_at_the_top(scene: 
     assert 'href="#error"' in page
     assert "What ended attempt 1" in text_of(page, "attempts")
     assert brief.count("Exit code 2: no") == 1
-    assert "failed: exit_nonzero" in text_of(brief, "why")
+    assert "failed: exit code not 0" in text_of(brief, "why")
     assert 'href="#error"' not in brief
 
 
@@ -143,7 +143,7 @@ def test_a_setting_is_written_with_its_source_and_a_bad_one_refused_beside_it(sc
     assert answer.status_code == 303
     assert wrong.status_code == 422
     assert 'value="2.5" autocomplete="off" aria-invalid="true"' in wrong.text
-    assert re.search(r"reap_every_s time between two sweeps of the reaper Save table 10.0", text_of(page, "settings"))
+    assert re.search(r"reap_every_s time between two sweeps of the reaper Save table 10 ", text_of(page, "settings"))
     stored = dict(scene.sql.execute("select key, value from settings").fetchall())
     assert (stored["reap_every_s"], stored["reaper_enabled"]) == ("2.5", "false")
     assert "SLOTBEAT_ALLOWED_COMMANDS" in page
@@ -255,10 +255,13 @@ def test_the_verdict_on_a_higher_cap_stands_with_what_was_measured(scene: Scene)
 def test_the_activity_log_says_who_did_what_and_can_leave_out_what_processes_wrote(scene: Scene):
     schedule = scene.schedule(scene.workspace(), "digest")
     scene.press(f"/schedules/{schedule}/pause", note="too loud")
-    scene.sql.execute("insert into activity_logs (type, actor) values ('cron_run', 'worker')")
+    scene.sql.execute(
+        "insert into activity_logs (type, actor, request_body) values ('cron_run', 'worker', %s)",
+        ['{"turns": 1, "attempt": 1, "reason": "exit_nonzero", "source": "manual", "nominal_at": "2026-01-01"}'],
+    )
 
     every, people = scene.get("/activity").text, scene.get("/activity?by=people").text
 
     assert "schedule paused ok dashboard digest note too loud" in text_of(people, "log")
-    assert "a firing ended" in text_of(every, "log")
+    assert "a firing ended ok worker 1 turn, exit code not 0, run now" in text_of(every, "log")
     assert "a firing ended" not in text_of(people, "log")

@@ -247,6 +247,33 @@ def test_the_next_occurrence_is_skipped_by_a_button_and_kept_by_another(scene: S
     assert row(scene, "skip_next_at") == (None,)
 
 
+def test_a_page_of_very_many_has_little_for_each(scene: Scene):
+    lab = scene.workspace()
+    known = scene.schedule(lab, "digest")
+    few = scene.get("/schedules").text
+    scene.sql.execute(
+        """
+        insert into schedules (id, workspace_id, name, cron, target, next_run_at)
+        select gen_random_uuid(), %s, 'job ' || nth, '0 3 * * *', '{"kind": "command", "argv": ["true"]}', now()
+          from generate_series(1, 200) nth
+        """,
+        [lab],
+    )
+
+    many = scene.get("/schedules?most=1000").text
+
+    rows = re.findall(r"<tr id=.*?</tr>", many, re.DOTALL)
+    assert len(rows) == 201
+    assert max(len(re.findall("<[a-z]", it)) for it in rows) <= 24
+    assert not any("<form" in it for it in rows)
+    assert f'<a class="button" href="/schedules/{known}#note-one" aria-label="Pause digest">' in many
+    assert 'id="note-one"' in scene.get(f"/schedules/{known}").text
+    for page in (few, many):
+        assert page.count('<form id="act" method="post"') == 1
+        assert f'form="act" formaction="/schedules/{known}/run"' in page
+    assert f'<form method="post" action="/schedules/{known}/pause"' in few
+
+
 def test_what_is_paused_has_no_next_one_to_skip(scene: Scene):
     made = scene.schedule(scene.workspace(), "digest")
     scene.press(f"/schedules/{made}/skip-next")

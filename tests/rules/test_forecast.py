@@ -20,6 +20,7 @@ from shared.rules.forecast.preview import preview
 from shared.rules.forecast.replay import Replay, replay
 from shared.rules.forecast.told import Forecast, told
 from shared.rules.jitter import jitter
+from shared.rules.lasting import lasting as in_words
 
 NOW = datetime(2026, 3, 28, 10, 7, 30, tzinfo=UTC)
 HERE, THERE = UUID(int=1), UUID(int=2)
@@ -189,10 +190,13 @@ def test_what_was_never_measured_lasts_as_long_as_the_others_and_that_is_said() 
 
     lasting = {it.name: (it.ends_at - it.starts_at).total_seconds() for it in measured.starts if it.ends_at}  # type: ignore[operator]
     assert lasting == {"s1": 20, "s2": 30, "s3": 40}
-    assert "1 schedules were never measured: 30 s each" in measured.assumptions
+    assert "1 schedule was never measured: a firing of it lasts 30 s" in measured.assumptions
     assert any("no worker" in it for it in measured.assumptions)
     assert unmeasured.starts[0].ends_at == at(11, 0, 15)
-    assert f"1 schedules were never measured: {UNMEASURED_MS // 1000} s each" in unmeasured.assumptions
+    assert (
+        f"1 schedule was never measured: a firing of it lasts {in_words(UNMEASURED_MS / 1000)}"
+        in unmeasured.assumptions
+    )
 
 
 def test_too_much_ends_it_earlier_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

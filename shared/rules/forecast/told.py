@@ -12,6 +12,7 @@ from shared.rules.forecast.given import Planned
 from shared.rules.forecast.line import FLEET
 from shared.rules.forecast.occupancy import Occupancy, held
 from shared.rules.forecast.replay import MOST_FIRINGS, MS, Replay
+from shared.rules.lasting import lasting
 
 WAIT_MS = 1000  # less is the time of a message, not a wait
 MOST_CROWDS = 20
@@ -191,7 +192,10 @@ def assumptions(seen: Replay) -> tuple[str, ...]:
     found = ["each firing lasts as long as its schedule's average and succeeds at its first attempt"]
     unmeasured = sum(it.avg_duration_ms is None for it in world.schedules)
     if unmeasured:
-        found.append(f"{unmeasured} schedules were never measured: {world.usual_ms / 1000:g} s each")
+        found.append(
+            f"{unmeasured} {'schedule was' if unmeasured == 1 else 'schedules were'} never measured:"
+            f" a firing of it lasts {lasting(world.usual_ms / 1000)}"
+        )
     if world.processes is None:
         found.append("no worker lives now: as if there were a process for each slot of the fleet")
     found.append("nobody talks, pauses, runs or edits anything by hand")
