@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from console.api.targets import KINDS
 from console.api.wording import sentence
 from console.problems import Problem, Wrong, gate_unavailable, invalid, refused
 from shared.events import trouble
@@ -21,7 +22,7 @@ from shared.rules.text import one_line
 from shared.store.schedules import WRITABLE
 
 # Which of a target's alternatives was read is no part of a field's name.
-_ALTERNATIVES = frozenset({"command", "http", "a2a", "python", "celery", "text", "secret", "[key]"})
+_ALTERNATIVES = frozenset({*KINDS, "text", "secret", "[key]"})
 _SHOWN_CHARACTERS = 60
 _PLACES = {"body", "query", "path", "header"}
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -187,7 +187,9 @@ class CeleryTask(Body):
         return value
 
 
-Target = Annotated[Command | Http | A2a | Python | CeleryTask, Field(discriminator="kind")]
+_Any = Command | Http | A2a | Python | CeleryTask
+Target = Annotated[_Any, Field(discriminator="kind")]
+KINDS: tuple[str, ...] = tuple(get_args(it.model_fields["kind"].annotation)[0] for it in get_args(_Any))
 
 
 def _pattern(value: str) -> str:

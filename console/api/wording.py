@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from console.api.targets import KINDS
 from shared.rules.text import one_line
 
 _SHOWN_CHARACTERS = 40
@@ -31,7 +32,7 @@ _WORDS = {
     "uuid_type": "needs an id, such as 01890000-0000-7000-8000-000000000000: a listing tells it",
     "uuid_parsing": "needs an id, such as 01890000-0000-7000-8000-000000000000: a listing tells it",
     "string_pattern_mismatch": "must look like {pattern}",
-    "union_tag_not_found": "needs a kind: command, http, a2a, python or celery",
+    "union_tag_not_found": f"needs a kind: {', '.join(KINDS[:-1])} or {KINDS[-1]}",
     "union_tag_invalid": "knows no kind {tag}: it takes {expected_tags}",
 }
 
