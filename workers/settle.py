@@ -85,7 +85,11 @@ def _settle(
     if not ended.live:
         return _too_late(connection, ended, outcome)
     outcome, becomes = _standing(ended, outcome)
-    settlement.end_attempt(connection, ended, becomes, _report(outcome))
+    # Its workspace's row and its slots are wanted by others: they come last, and are held for the commit alone. But a
+    # failure is judged among others of its class, and has to be one of them by then.
+    is_judged = outcome.reason is not None
+    if is_judged:
+        settlement.end_attempt(connection, ended, becomes, _report(outcome))
     learnt = learn(connection, ended, outcome.reason, settings)
     heartbeats.count_turns(connection, ended, outcome)
     if outcome.by == "reaper":
@@ -93,6 +97,8 @@ def _settle(
     if becomes.status != "queued":
         rest = Rest(becomes.status, max(ended.turns, outcome.turns or 0), streams, learnt)
         _write_the_rest(connection, ended, outcome, rest, settings)
+    if not is_judged:
+        settlement.end_attempt(connection, ended, becomes, _report(outcome))
     return Settled("ok", becomes.status, outcome.reason, learnt.changed, ended.has_next)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OOM_SCORE = b"500"
+_DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def start(order: Mapping[str, Any], files: list[int]) -> int | dict[str, Any]:
@@ -31,7 +32,7 @@ def start(order: Mapping[str, Any], files: list[int]) -> int | dict[str, Any]:
             env,
             file_actions=[(os.POSIX_SPAWN_DUP2, file, place) for place, file in enumerate(files)],
             setsigmask=(),
-            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            setsigdef=_DEFAULTS,
             setsid=True,
         )
     except (OSError, ValueError) as error:

@@ -1,19 +1,45 @@
-"""How a payload ended is written alone and first, whatever becomes of the settle."""
+"""How a payload ended is written alone and first, whatever becomes of what follows (REA-4)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from shared.store import activity
 from tests.process.conftest import Fleet
-from tests.process.test_following import in_line
+from tests.process.test_following import command, in_line
+from tests.process.test_lost_workers import by_hand
+from workers import execute as steps
 from workers import settle
 from workers.chain import execute
 from workers.station import Station
 
 
+def test_an_exit_is_written_before_its_check_is_made(
+    fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REA-4."""
+    firing = replace(by_hand(fleet.workspace()), target=command("true"), success_check={"argv": ["true"]})
+    fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=True)
+    recorded: list[Any] = []
+    really = steps.check
+
+    def looked_at(*given: Any) -> Any:
+        recorded.extend(fleet.rows("select exited_at is not null, exit_code from attempts"))
+        return really(*given)
+
+    monkeypatch.setattr(steps, "check", looked_at)
+    execute(station, firing.id, "celery-1")
+
+    assert recorded == [(True, 0)]
+    assert fleet.rows("select status from firings") == [("completed",)]
+
+
 def test_an_exit_stands_although_the_settle_that_was_sent_with_it_fails(
     fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """REA-4."""
+
     def breaks(*_: Any) -> None:
         raise RuntimeError("as if")
 

@@ -91,24 +91,6 @@ def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
     assert [it.state for it in fleet.admission.ask(lambda gate: gate.states([second]))] == ["reserved"]
 
 
-def test_an_exit_is_written_before_anything_else_can_go_wrong(
-    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """REA-4."""
-    [first] = in_line(fleet, "a")
-    recorded: list[Any] = []
-    really = steps.check
-
-    def looked_at(*given: Any) -> Any:
-        recorded.extend(fleet.rows("select exited_at is not null, exit_code from attempts"))
-        return really(*given)
-
-    monkeypatch.setattr(steps, "check", looked_at)
-    execute(station, first, "celery-1")
-
-    assert recorded == [(True, 0)]
-
-
 def test_now_and_then_celery_has_its_process_back(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
