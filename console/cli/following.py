@@ -26,7 +26,9 @@ def tell(event: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _words(data: Mapping[str, Any]) -> str:
-    for name in ("text", "message", "name"):
+    """What it says to people: its text, else its facts, as the dashboard has them."""
+    for name in ("text", "message"):
         if isinstance(data.get(name), str):
             return data[name]
-    return json.dumps(data, ensure_ascii=False)
+    facts = ", ".join(f"{key} {value}" for key, value in data.items() if key not in ("type", "name"))
+    return f"{data.get('name', '')} {facts}".strip()

@@ -46,7 +46,11 @@ def schema(patient: Patient) -> Iterator[Finding]:
     if strangers := sorted(known.keys() - own.keys()):
         yield fail("schema", f"newer than this code: it has {strangers[-1]}", "pip install --upgrade slotbeat")
     elif missing := sorted(own.keys() - known.keys()):
-        yield fail("schema", f"{len(missing)} migrations are missing, from {missing[0]}", "slotbeat migrate")
+        yield fail(
+            "schema",
+            f"{len(missing)} {'migration is' if len(missing) == 1 else 'migrations are'} missing, from {missing[0]}",
+            "slotbeat migrate",
+        )
     elif edited:
         remedy = "pip install --force-reinstall slotbeat  # the version that migrated it"
         yield fail("schema", f"{edited[0]} was edited after it was applied", remedy)

@@ -40,7 +40,9 @@ def list_activity(
 
 
 def _facts(it: Entry) -> str:
-    return ", ".join(filter(None, (_told(key, value) for key, value in it.request_body.items())))
+    # Where there are words for it, its code says nothing more.
+    known = {key: value for key, value in it.request_body.items() if key != "reason" or "words" not in it.request_body}
+    return ", ".join(filter(None, (_told(key, value) for key, value in known.items())))
 
 
 def _told(key: str, value: object) -> str:

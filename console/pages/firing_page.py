@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from console.api.allowed import needs, only
 from console.callers import calling
 from console.deeds import why as whys
+from console.pages import words
 from console.pages.answers import PageRoute
 from console.pages.forms import Rows
 from console.pages.paging import cursor_of, older_than
@@ -18,7 +19,6 @@ from console.pages.render import show
 from console.problems import not_found
 from shared.rules.reasons import Reason
 from shared.rules.states import State
-from shared.rules.text import one_line
 from shared.rules.why.told import Why
 from shared.store import firing_detail, firing_events, firings, overview, schedule_history, schedules
 from shared.store.firing_detail import Given, Tried
@@ -64,7 +64,7 @@ def one_firing(request: Request, rows: Rows, firing_id: UUID) -> Response:
             [(it, _words(it.data)) for it in said],
             schedule_history.slot_wait_ms(connection, firing_id),
             _without(why.why, known.error),
-            one_line(" ".join((known.error or "").split()), _SHORT_ERROR),
+            words.brief_error(known.error, _SHORT_ERROR),
         )
     return show(request, "firing.html", it=known, story=story, now=story.now, most_events=_MOST_EVENTS)
 

@@ -63,6 +63,7 @@ def _environment() -> Environment:
         counted=words.counted,
         usd=words.usd,
         figure=words.figure,
+        brief=words.brief_error,
         cron=words.cron,
         spark=charts.spark,
         reason=codes.reason,

@@ -8,6 +8,10 @@ from shared.rules.cron import parse_cron
 from shared.rules.cron_words import describe
 from shared.rules.lasting import DAY, HOUR, MINUTE, lasting
 from shared.rules.refused import RefusedValueError
+from shared.rules.text import one_line
+
+# "Exit code 137: ", "Killed by SIGSEGV: ".
+_LONGEST_ENDING = 24
 
 
 def roughly(seconds: float) -> str:
@@ -64,6 +68,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 def span(length: timedelta) -> str:
     """A stretch of time as a label."""
     return roughly(length.total_seconds())
+
+
+def brief_error(error: str | None, longest: int) -> str:
+    """An error in one line: how it ended, and of what it said the last line, which is where programs say why."""
+    lines = [it.strip() for it in (error or "").splitlines() if it.strip()]
+    if not lines:
+        return ""
+    ended, colon, _ = lines[0].partition(": ")
+    said = f"{ended}: {lines[-1]}" if len(lines) > 1 and colon and len(ended) <= _LONGEST_ENDING else lines[-1]
+    return one_line(said, longest)
 
 
 def figure(value: object) -> str:

@@ -100,6 +100,9 @@ def test_a_firing_is_shown_followed_cancelled_and_repeated(cli: Cli, api: Api) -
     token = run(api, first)
     say(api, first, token, 3)
     api.rows("update firing_events set data = %s where seq = 3 returning seq", '{"text": "\\u001b[2Jgone"}')
+    api.rows(
+        "update firing_events set data = %s where seq = 2 returning 1", '{"type": "tool", "name": "read", "path": "a"}'
+    )
     complete(api, first, token)
 
     logs = cli("firing", "logs", first)
@@ -107,6 +110,7 @@ def test_a_firing_is_shown_followed_cancelled_and_repeated(cli: Cli, api: Api) -
     assert len(logs.stdout.splitlines()) == 3
     assert "\x1b" not in logs.stdout
     assert "\\x1b[2Jgone" in logs.stdout
+    assert "read path a" in logs.stdout
     assert "completed" in cli("firing", "show", first).stdout
     assert cli("firing", "cancel", second).stdout == "cancelled\n"
     assert "completed" in cli("firing", "cancel", first, exits=4).stderr

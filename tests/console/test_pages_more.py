@@ -39,7 +39,7 @@ def test_a_firings_page_tells_its_attempts_what_it_said_and_why(scene: Scene):
 
 def test_a_long_error_stands_once_at_its_attempt_and_in_short_at_the_top(scene: Scene):
     lab = scene.workspace()
-    told = "Exit code 1: " + "the disk is full\n" * 40 + "the end"
+    told = "Exit code 1: " + "the disk is full\n" * 40 + "the end of it,\nand the very last"
     long, short = scene.run(lab, "long"), scene.run(lab, "short")
     scene.settle(long, "exit_nonzero", told)
     scene.settle(short, "exit_nonzero", "Exit code 2: no")
@@ -49,7 +49,7 @@ def test_a_long_error_stands_once_at_its_attempt_and_in_short_at_the_top(scene: 
 
     assert page.count("the end") == 1
     assert "the end" in page[page.index('<pre class="block"') :]
-    assert "Exit code 1: the disk is full" in text_of(page, "state")
+    assert "Exit code 1: and the very last" in text_of(page, "state")
     assert 'href="#error"' in page
     assert "What ended attempt 1" in text_of(page, "attempts")
     assert brief.count("Exit code 2: no") == 1
@@ -260,8 +260,13 @@ def test_the_activity_log_says_who_did_what_and_can_leave_out_what_processes_wro
         ['{"turns": 1, "attempt": 1, "reason": "exit_nonzero", "source": "manual", "nominal_at": "2026-01-01"}'],
     )
 
+    scene.sql.execute(
+        "insert into activity_logs (type, actor, request_body) values ('auto_paused', 'slotbeat', %s)",
+        ['{"words": "3 in a row: failure_streak", "reason": "failure_streak"}'],
+    )
     every, people = scene.get("/activity").text, scene.get("/activity?by=people").text
 
     assert "schedule paused ok dashboard digest note too loud" in text_of(people, "log")
+    assert "paused by its streak ok slotbeat 3 in a row: too many failures in a row " in text_of(every, "log") + " "
     assert "a firing ended ok worker 1 turn, exit code not 0, run now" in text_of(every, "log")
     assert "a firing ended" not in text_of(people, "log")
