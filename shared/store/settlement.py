@@ -81,6 +81,7 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
     """
     asked = list(tokens)
     connection.execute("select lock_for_endings(%s)", [asked])
+    # `has_next` is asked of the schedule's unfinished: of what waits, or by `exists`, it would be looked for among all.
     with connection.cursor(row_factory=class_row(Ended)) as cursor:
         found = cursor.execute(
             """
@@ -98,8 +99,9 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
                    exists (select from failure_classes c
                             where c.healed_at is null
                               and c.place = class_place(c.reason, f.workspace_id, f.place)) as class_tripped,
-                   exists (select from firings q
-                            where q.schedule_id = f.schedule_id and q.status = 'queued') as has_next
+                   (select true from firings q
+                     where q.schedule_id = f.schedule_id and q.status in ('queued', 'running')
+                       and q.status || '' = 'queued' limit 1) is not null as has_next
               from attempts a
               join firings f on f.id = a.firing_id
               left join schedules s on s.id = f.schedule_id
