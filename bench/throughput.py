@@ -33,6 +33,7 @@ def run() -> list[Figure]:
 def _ours(here: Stage, told: Payload, count: int) -> Payload:
     due(here, here.workspace(told.notes.stem), count, told)
     tick(here.admission, here.settings)
+    wait_until(lambda: len(told.spans()) == count, 120)  # as the peer is waited for, who is not asked all the time
     wait_until(lambda: here.sql("select 1 from firings where status in ('queued', 'running') limit 1") == [], 120)
     return told
 

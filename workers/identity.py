@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,7 +23,7 @@ class Worker:
 
     def facts(self) -> dict[str, Any]:
         """What an attempt's row keeps of it."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def this_worker(node: str | None = None) -> Worker:

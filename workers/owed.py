@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from shared.events import trouble
 
-# Of some eight firings. What waits here is, for instance, that the next firing of a schedule may start.
-_LONG = 24
+# Of some sixteen firings. What waits here is, for instance, that the next firing of a schedule may start.
+_LONG = 48
 
 
 class Owed:
