@@ -38,7 +38,7 @@ def firing() -> None:
 @firing.command("list")
 @click.option("--schedule", "-s", shell_complete=completing.schedules, help="Of this schedule only.")
 @click.option("--workspace", "-w", shell_complete=completing.workspaces, help="Of this workspace only.")
-@click.option("--status", type=click.Choice(_STATES))
+@click.option("--status", type=click.Choice(_STATES), help="In this state only.")
 @click.option(
     "--reason",
     metavar="REASON",
@@ -46,7 +46,7 @@ def firing() -> None:
     help="Ended for this reason, such as exit_nonzero or rate_limited.",
 )
 @click.option("--since", metavar="TIME", help="In line since then: 30min, 2h or 3d ago, or as in 2026-03-29T02:30:00Z.")
-@click.option("--limit", "most", type=click.IntRange(1, 10_000), default=30, show_default=True)
+@click.option("--limit", "most", type=click.IntRange(1, 10_000), default=30, show_default=True, help="At most so many.")
 @json_option
 @watched
 @click.pass_context
@@ -100,22 +100,25 @@ def show_logs(context: click.Context, firing_id: str, follows: bool, as_json: bo
 
 @firing.command("cancel")
 @click.argument("firing_id", metavar="FIRING")
+@json_option
 @click.pass_context
-def cancel_firing(context: click.Context, firing_id: str) -> None:
+def cancel_firing(context: click.Context, firing_id: str, as_json: bool) -> None:
     """Cancel a firing that waits or runs."""
     told = server(context).ask("POST", f"/api/firings/{_id(firing_id)}/cancel")
-    click.echo("cancelled" if told["answer"] == "cancelled" else "it is being ended")
+    words = "cancelled" if told["answer"] == "cancelled" else "it is being ended"
+    show.as_json(told) if as_json else click.echo(words)
 
 
 @firing.command("rerun")
 @click.argument("firing_id", metavar="FIRING")
 @click.option("--force", is_flag=True, help="Past the caps; it is audited.")
 @click.option("--queue", is_flag=True, help="Wait in line where there is no room.")
+@json_option
 @click.pass_context
-def rerun_firing(context: click.Context, firing_id: str, force: bool, queue: bool) -> None:
+def rerun_firing(context: click.Context, firing_id: str, force: bool, queue: bool, as_json: bool) -> None:
     """Make a new firing of one that has ended."""
     told = server(context).start(f"/api/firings/{_id(firing_id)}/rerun", force=force, queue=queue)
-    click.echo(told["firing_id"])
+    show.as_json(told) if as_json else click.echo(told["firing_id"])
 
 
 def _id(text: str) -> str:

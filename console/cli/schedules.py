@@ -36,7 +36,7 @@ def schedule() -> None:
 
 @schedule.command("list")
 @click.option("--workspace", "-w", shell_complete=completing.workspaces, help="Of this workspace only (id or name).")
-@click.option("--status", type=click.Choice(["active", "paused", "archived"]))
+@click.option("--status", type=click.Choice(["active", "paused", "archived"]), help="In this state only.")
 @json_option
 @watched
 @click.pass_context
@@ -113,26 +113,32 @@ def edit_schedule(
 @click.option("--note", "-m", help="Why, for whoever looks at it later.")
 @click.option("--until", help="It resumes then by itself, for example 2026-03-29T02:30:00+02:00.")
 @click.option("--cancel-queued", is_flag=True, help="Also end what waits of it.")
+@json_option
 @click.pass_context
 def pause_schedule(
-    context: click.Context, called: str, note: str | None, until: str | None, cancel_queued: bool
+    context: click.Context, called: str, note: str | None, until: str | None, cancel_queued: bool, as_json: bool
 ) -> None:
     """Pause a schedule; what waits is held, what runs goes on."""
     api = server(context)
     path = f"/api/schedules/{found.schedule(api, called)['id']}/pause"
     after = api.ask("POST", path, {"note": note, "until": until, "cancel_queued": cancel_queued})
+    if as_json:
+        show.as_json(after)
+        return
     by = f"by {after['paused_by']}" + (f": {after['pause_note']}" if after["pause_note"] else "")
     click.echo(show.cell(f"{after['workspace']}/{after['name']} is paused {by}", 0))
 
 
 @schedule.command("resume")
 @click.argument("called", metavar="SCHEDULE", shell_complete=completing.schedules)
+@json_option
 @click.pass_context
-def resume_schedule(context: click.Context, called: str) -> None:
+def resume_schedule(context: click.Context, called: str, as_json: bool) -> None:
     """Resume a schedule from now on; nothing that it missed is fired."""
     api = server(context)
     after = api.ask("POST", f"/api/schedules/{found.schedule(api, called)['id']}/resume")
-    click.echo(show.cell(f"{after['workspace']}/{after['name']} runs {show.ago(after['next_run_at'])}", 0))
+    told = f"{after['workspace']}/{after['name']} runs {show.ago(after['next_run_at'])}"
+    show.as_json(after) if as_json else click.echo(show.cell(told, 0))
 
 
 @schedule.command("delete")

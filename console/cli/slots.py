@@ -82,12 +82,16 @@ def list_limits(context: click.Context, as_json: bool) -> None:
 @limit.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("key")
 @click.argument("cap", type=int)
+@json_option
 @click.pass_context
-def set_limit(context: click.Context, key: str, cap: int) -> None:
+def set_limit(context: click.Context, key: str, cap: int, as_json: bool) -> None:
     """Set a cap; 0 stops all admission under it. Lowering it ends nothing."""
     api = server(context)
     known = api.ask("PUT", _path(found.limit_key(api, key)), {"cap": cap})
     later = f" while the fleet is paused, then {cap}" if known["cap"] != cap else ""
+    if as_json:
+        show.as_json(known)
+        return
     click.echo(show.cell(f"{known['key']} has cap {known['cap']}{later}, of which {known['held']} held", 0))
 
 

@@ -40,7 +40,7 @@ def _field_options(command: Any) -> Any:
         click.option("--health-url", help="Asked whether it is fit."),
         click.option("--native/--not-native", "native_scheduler", default=None, help="It schedules itself."),
         click.option("--cap", type=int, help="Firings at once in it."),
-        click.option("--status", type=click.Choice([*_STATES, "awaiting_agent"])),
+        click.option("--status", type=click.Choice([*_STATES, "awaiting_agent"]), help="Its status from now on."),
     ):
         command = add(command)
     return command
@@ -86,7 +86,7 @@ def add_workspace(context: click.Context, name: str, as_json: bool, **given: Any
 @click.argument("called", metavar="WORKSPACE", shell_complete=completing.workspaces)
 @click.option("--name", help="Its new name.")
 @_field_options
-@click.option("--clear", multiple=True, type=click.Choice(_CLEARABLE))
+@click.option("--clear", multiple=True, type=click.Choice(_CLEARABLE), help="Set it to nothing; again for more.")
 @json_option
 @click.pass_context
 def edit_workspace(context: click.Context, called: str, clear: tuple[str, ...], as_json: bool, **given: Any) -> None:

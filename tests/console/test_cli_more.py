@@ -1,8 +1,10 @@
 """The command line beyond schedules: budgets, targets that are called, watching, completion, long listings."""
 
 import signal
+from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -141,3 +143,33 @@ def test_help_says_what_each_policy_does(cli: Cli) -> None:
     assert "Of what came while nobody was up, run the latest" in told
     assert "asks at its times whether there is work" in told
     assert told.index("--cron") < told.index("--prompt") < told.index("--max-turns") < told.index("--http")
+
+
+def test_what_is_done_is_told_to_programs_too(cli: Cli, api: Api) -> None:
+    workspace = api.workspace()
+    api.schedule(workspace)
+    first, _ = api.fill(workspace)
+
+    assert cli.json("schedule", "pause", "nightly")["status"] == "paused"
+    assert cli.json("schedule", "resume", "nightly")["status"] == "active"
+    assert cli.json("limit", "set", "lane:model", "3")["cap"] == 3
+    assert cli.json("firing", "cancel", first)["answer"] == "cancelled"
+    assert cli.json("firing", "rerun", first, "--queue")["forced"] is False
+
+
+def test_every_option_says_what_it_is_for_and_every_listing_speaks_json() -> None:
+    silent: list[str] = []
+    for path, command in commands(root, "slotbeat"):
+        silent += [f"{path} {it.opts[0]}" for it in command.params if isinstance(it, click.Option) and not it.help]
+        if path.endswith((" list", " show", " slots", " forecast", " settings", " history", " doctor")):
+            silent += [] if any("--json" in it.opts for it in command.params) else [f"{path} --json"]
+
+    assert silent == []
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group, info_name=path)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield from commands(found, f"{path} {name}") if isinstance(found, click.Group) else [(f"{path} {name}", found)]
