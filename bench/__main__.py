@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.figures import as_table, write
 
-ALL = ("claim", "tick", "handover", "throughput", "upkeep", "growth", "recovery", "memory", "forecast")
+ALL = ("claim", "tick", "handover", "throughput", "upkeep", "growth", "recovery", "memory", "forecast", "scaling")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 

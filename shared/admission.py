@@ -10,7 +10,6 @@ from uuid import UUID
 from celery import Celery
 from kombu.exceptions import OperationalError
 from psycopg.errors import InsufficientPrivilege
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -20,6 +19,7 @@ from shared import celery_app
 from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.events import event, trouble
 from shared.gate import Gate
+from shared.redis_servers import client
 from shared.settings import Addresses, Settings, environment_name
 from shared.store import activity, epoch, firings, limits, processes, running
 from shared.store.attempts import request_abort
@@ -54,7 +54,7 @@ class Admission:
     def __init__(self, database: Database, where: Addresses, settings: Settings, app: Celery) -> None:
         self.database = database
         self.app = app
-        redis = Redis.from_url(where.redis_url, **_REDIS_OPTIONS)
+        redis = client(where.redis_url, **_REDIS_OPTIONS)
         self.gate = Gate(redis, where.namespace, 0)
         self.lease_ms = 0
         self.use(settings)

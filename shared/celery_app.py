@@ -10,6 +10,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import ChannelError, ConnectionLimitExceeded
 
 from shared import logs
+from shared.redis_servers import watched
 from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
 
 EXECUTE = "slotbeat.execute"
@@ -47,9 +48,13 @@ def make_app(name: str, where: Addresses | None = None) -> Celery:
     app = Celery(name, set_as_current=False)
     # Two installations may share a Redis if they have different namespaces; the plain names are a promise.
     prefix = "" if where.namespace == DEFAULT_NAMESPACE else f"{where.namespace}:"
+    sentinels = watched(where.broker_url)
+    options: dict[str, Any] = {**BROKER_OPTIONS, "global_keyprefix": prefix}
+    if sentinels is not None:
+        options |= {"master_name": sentinels.primary, "sentinel_kwargs": sentinels.asking(**BROKER_OPTIONS)}
     app.conf.update(
-        broker_url=where.broker_url,
-        broker_transport_options={**BROKER_OPTIONS, "global_keyprefix": prefix},
+        broker_url=where.broker_url if sentinels is None else sentinels.for_kombu(),
+        broker_transport_options=options,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         task_serializer="json",
@@ -66,7 +71,9 @@ def make_app(name: str, where: Addresses | None = None) -> Celery:
         task_routes={EXECUTE: {"queue": FIRINGS}},
         task_create_missing_queues=False,
         worker_send_task_events=True,
-        task_send_sent_event=True,
+        # What is said of a message as it is sent has no room for the firing's title; where it comes late, as from
+        # another process it may, Flower would put the task's name over the title that the worker told.
+        task_send_sent_event=False,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         enable_utc=True,
@@ -106,11 +113,15 @@ def publish_maintenance(app: Celery, task: str, *args: Any) -> None:
 
 def waiting_in(app: Celery, queue: str) -> int:
     """How many messages nobody has fetched yet; 0 for a queue that the broker does not know."""
-    with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer, producer.connection.channel() as channel:
-        try:
-            return app.amqp.queues[queue](channel).queue_declare(passive=True).message_count
-        except ChannelError:
-            return 0
+    with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
+        # A channel of a connection that was lost while Sentinels were asked one after the other would be an
+        # AttributeError in kombu.
+        producer.connection.ensure_connection(max_retries=1)
+        with producer.connection.channel() as channel:
+            try:
+                return app.amqp.queues[queue](channel).queue_declare(passive=True).message_count
+            except ChannelError:
+                return 0
 
 
 def _send(app: Celery, producer: Any, task: str, args: list[Any], shadow: str | None = None) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
 from shared.clock import monotonic
 from shared.events import trouble
 from shared.lua import Script
+from shared.redis_servers import client
 
 _HOLD = Script("hold_stream")
 _END = Script("end_stream")
@@ -50,7 +50,7 @@ class Pressure:
     """The registered streams. It has no memory but Redis: after a flush they come back with their renewals."""
 
     def __init__(self, redis_url: str, namespace: str) -> None:
-        self.redis = Redis.from_url(redis_url, socket_timeout=_ANSWER_WITHIN_S, socket_connect_timeout=_ANSWER_WITHIN_S)
+        self.redis = client(redis_url, socket_timeout=_ANSWER_WITHIN_S, socket_connect_timeout=_ANSWER_WITHIN_S)
         self._where = {
             "streams": keys.streams_key(namespace),
             "places": keys.stream_places_key(namespace),

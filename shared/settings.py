@@ -253,10 +253,16 @@ class BadAddress(NoAddress):
     """A server's address is none; the message names the variable and how one looks."""
 
 
+_SENTINELS = r"sentinel://[^?;]+\?(.+&)?master=."
+_LIKE_SENTINELS = "sentinel://:password@host:26379,host2:26379/0?master=NAME"
 # How they begin. Postgres also takes `host=... dbname=...`; the broker's forms are kombu's to know.
 _FORMS = {
     "DATABASE_URL": (r"postgres(?:ql)?://|\s*\w+\s*=", "postgresql://user:password@host:5432/database"),
-    "REDIS_URL": (r"rediss?://|unix://", "redis://host:6379/0"),
+    "REDIS_URL": (
+        rf"rediss?://|unix://|{_SENTINELS}",
+        f"redis://host:6379/0, or {_LIKE_SENTINELS}",
+    ),
+    "CELERY_BROKER_URL": (rf"(?!sentinel:)|{_SENTINELS}", _LIKE_SENTINELS),
 }
 
 
@@ -282,6 +288,7 @@ def addresses(environ: Mapping[str, str] | None = None) -> Addresses:
             raise NoAddress(f"{name} is not set: set it, or run `slotbeat up`, which brings its own servers")
         check_address(name, environ[name])
     redis_url = environ["REDIS_URL"]
+    check_address("CELERY_BROKER_URL", environ.get("CELERY_BROKER_URL", ""))
     return Addresses(
         environ["DATABASE_URL"],
         redis_url,

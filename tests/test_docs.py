@@ -29,6 +29,7 @@ ADDRESSES = """\
 # Postgres, for instance postgresql://user:password@host:5432/database
 DATABASE_URL=
 # Redis or Valkey with maxmemory-policy noeviction, for instance redis://:password@host:6379/0
+# (with Sentinel: sentinel://:password@host:26379,host2:26379/0?master=NAME)
 REDIS_URL=
 # Celery's broker; default: REDIS_URL. Installations that share a Redis need a namespace or a number each.
 #CELERY_BROKER_URL=

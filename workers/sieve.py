@@ -13,7 +13,7 @@ _OURS = (FIRINGS, MAINTENANCE)
 
 
 class Channel(redis.Channel):
-    """Kombu's, but what cannot be read is dropped where it would raise into the worker's main loop."""
+    """Kombu's channel, but what cannot be read is dropped where it would raise into the worker's main loop."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -47,6 +47,10 @@ class Channel(redis.Channel):
                     client.delete(queue)
 
 
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """The same of a primary that Sentinels name."""
+
+
 class Transport(redis.Transport):
     """Kombu's, with a look at each message before anybody acts on it."""
 
@@ -74,6 +78,13 @@ class Transport(redis.Transport):
                 channel.basic_reject(tag, requeue=False)
 
 
+class SentinelTransport(Transport, redis.SentinelTransport):
+    """The same of a primary that Sentinels name."""
+
+    default_port = redis.SentinelTransport.default_port
+    Channel = SentinelChannel
+
+
 def _is_wrong_type(error: ResponseError) -> bool:
     return "WRONGTYPE" in str(error)
 
@@ -84,6 +95,6 @@ def _is_connection_lost(error: Exception) -> bool:
 
 
 def use() -> None:
-    """From now on, for redis:// and rediss:// in this process."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
+    """From now on, for redis://, rediss:// and sentinel:// in this process."""
+    for scheme, name in (("redis", "Transport"), ("rediss", "Transport"), ("sentinel", "SentinelTransport")):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{name}"

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from redis import Redis
-
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
 from shared.answers import Unseeded
+from shared.redis_servers import client
 from shared.store import epoch as epoch_row
 from shared.store import firings, limits, running
 
@@ -47,13 +46,13 @@ def _of_the_broker(patient: Patient) -> str:
 
 
 def _another(patient: Patient) -> str:
-    if not patient.where.broker_url.startswith(("redis:", "rediss:")):
+    if not patient.where.broker_url.startswith(("redis:", "rediss:", "sentinel:")):
         return "a server of its own"
-    client = Redis.from_url(patient.where.broker_url, socket_timeout=3, socket_connect_timeout=2)
+    theirs = client(patient.where.broker_url, socket_timeout=3, socket_connect_timeout=2)
     try:
-        same = client.info("server")["run_id"] == patient.gate.run_id()  # pyright: ignore[reportIndexIssue]
+        same = theirs.info("server")["run_id"] == patient.gate.run_id()  # pyright: ignore[reportIndexIssue]
     finally:
-        client.close()
+        theirs.close()
     return "the same server as the gate, by another address" if same else "a server of its own"
 
 

@@ -14,6 +14,7 @@ from shared import clock
 from shared import settings as knobs
 from shared.celery_app import close_app, make_app
 from shared.gate import Gate
+from shared.redis_servers import client
 from shared.store import epoch, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres
@@ -46,7 +47,7 @@ class Patient:
 
     @cached_property
     def redis(self) -> Redis:
-        return Redis.from_url(self.where.redis_url, **_REDIS_OPTIONS)
+        return client(self.where.redis_url, **_REDIS_OPTIONS)
 
     @cached_property
     def app(self) -> Celery:

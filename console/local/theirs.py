@@ -6,6 +6,7 @@ import psycopg
 import redis
 
 from console.local.server import ServerFailed
+from shared.redis_servers import client
 from shared.settings import check_address
 from shared.store.connection import connect
 
@@ -32,5 +33,5 @@ def _postgres(url: str) -> None:
 
 
 def _redis(url: str) -> None:
-    with redis.Redis.from_url(url, socket_connect_timeout=_PATIENCE_S, socket_timeout=_PATIENCE_S) as client:
-        client.ping()
+    with client(url, socket_connect_timeout=_PATIENCE_S, socket_timeout=_PATIENCE_S) as theirs:
+        theirs.ping()

@@ -57,6 +57,15 @@ def test_what_a_pod_refers_to_exists(name: str) -> None:
         assert PODS[name]["selector"]["matchLabels"] == PODS[name]["template"]["metadata"]["labels"]
 
 
+def test_what_opens_the_api_is_given_to_nobody_else() -> None:
+    given = {name: {it["secretRef"]["name"] for it in container(name)["envFrom"] if "secretRef" in it} for name in PODS}
+
+    assert given.pop("slotbeat-api") == {"slotbeat", "slotbeat-api"}
+    assert set(map(frozenset, given.values())) == {frozenset({"slotbeat"})}
+    opens = [line for line in (FOLDER / "slotbeat.yaml").read_text("utf-8").splitlines() if "ADMIN_TOKEN" in line]
+    assert all("secret generic slotbeat-api" in line for line in opens)
+
+
 @pytest.mark.parametrize("name", [it for it in PODS if it != "slotbeat-migrate"])
 def test_who_stays_has_a_probe_and_a_disruption_budget(name: str) -> None:
     assert container(name)["livenessProbe"]

@@ -79,6 +79,7 @@ def titles(fleet: Fleet, status: str) -> set[str]:
 
 def populated(fleet: Fleet, told: Witnesses) -> Started:
     """Its worker; two of its three firings can execute at once."""
+    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = "6"
     fleet.admission.set_cap("fleet", 2, "test")
     fleet.beat()
     told.wait(fleet, 3)

@@ -31,6 +31,11 @@ def said(fleet: Fleet, release: Path, *words: str) -> str:
     return subprocess.run(argv, env=fleet.environment, cwd=release, capture_output=True, text=True, check=False).stdout
 
 
+def findings(fleet: Fleet, release: Path) -> list[list[str]]:
+    told = said(fleet, release, "doctor").splitlines()
+    return [line.split()[:3] for line in told if line.startswith(("warn", "fail"))]
+
+
 def replaced(fleet: Fleet, release: Path, old: Started, *celery: str) -> Started:
     """The new one starts beside the old, which is told to stop."""
     new = fleet.begin("python", "-m", "celery", *celery, env=fleet.environment, cwd=release)
@@ -45,7 +50,7 @@ def test_firings_go_on_through_a_migration_and_the_replacement_of_every_process(
     fleet: Fleet, release: Path, tmp_path: Path
 ) -> None:
     told = Witnesses(tmp_path / "told")
-    fleet.environment["SLOTBEAT_SHUTDOWN_GRACE_S"] = "0.2"
+    fleet.environment.update(SLOTBEAT_SHUTDOWN_GRACE_S="0.2", SLOTBEAT_LEASE_SECONDS="6")
     worker, beat = fleet.worker("old"), fleet.beat()
     told.wait(fleet, 3)
     until(lambda: len(told.tokens()) == 2)
@@ -61,9 +66,8 @@ def test_firings_go_on_through_a_migration_and_the_replacement_of_every_process(
     until(lambda: fleet.rows("select count(*) from firings") == [(4,)])
     new = replaced(fleet, release, worker, "-A", "workers", "worker", "-c", "6", "-n", "new@test", "-l", "info")
     until(lambda: fleet.rows("select count(*) from attempts where ended_at is null") == [(4,)])
-    findings = [line for line in said(fleet, release, "doctor").splitlines() if line.startswith(("warn", "fail"))]
     # The servers of the tests keep nothing on disk; that is all there is to say.
-    assert [line.split()[:3] for line in findings] == [["warn", "redis", "disk"]]
+    until(lambda: findings(fleet, release) == [["warn", "redis", "disk"]])
     told.let_go.touch()
 
     assert {it[1] for it in fleet.ended(4)} == {"completed"}

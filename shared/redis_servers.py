@@ -1,0 +1,66 @@
+"""Which Redis an address means: one server, or whichever the Sentinels call the primary."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+_SCHEME = "sentinel://"
+_PORT = 26379
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A primary that Sentinels watch, as `sentinel://user:password@s1:26379,s2:26379/0?master=NAME` says it."""
+
+    hosts: list[tuple[str, int]]
+    primary: str
+    database: int
+    userinfo: str = field(repr=False)
+    # Sentinels have a password of their own, or none: &sentinel_password=...
+    their_password: str | None = field(repr=False)
+
+    def login(self) -> dict[str, str]:
+        """User and password of the servers themselves."""
+        user, _, password = (unquote(it) for it in self.userinfo.partition(":"))
+        return {name: it for name, it in (("username", user), ("password", password)) if it}
+
+    def asking(self, **options: Any) -> dict[str, Any]:
+        """How the Sentinels are asked. One that does not answer is not asked again: the next one is."""
+        timeouts = {name: value for name, value in options.items() if name.startswith("socket_")}
+        return {**timeouts, "password": self.their_password, "retry": Retry(NoBackoff(), 0)}
+
+    def for_kombu(self) -> str:
+        """One URL a Sentinel, as kombu takes them."""
+        login = f"{self.userinfo}@" if self.userinfo else ""
+        return ";".join(f"{_SCHEME}{login}{host}:{port}/{self.database}" for host, port in self.hosts)
+
+
+def watched(url: str) -> Watched | None:
+    """What a `sentinel://` address says; None for every other."""
+    if not url.startswith(_SCHEME):
+        return None
+    parts = urlsplit(url)
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    named = [it.rpartition(":") if ":" in it else (it, "", "") for it in hosts.split(",")]
+    given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    return Watched(
+        [(host, int(port or _PORT)) for host, _, port in named],
+        given["master"],
+        int(parts.path.strip("/") or 0),
+        userinfo,
+        given.get("sentinel_password"),
+    )
+
+
+def client(url: str, **options: Any) -> Redis:
+    """A client of that server; of Sentinels' primary also after another one has become it."""
+    found = watched(url)
+    if found is None:
+        return Redis.from_url(url, **options)
+    manager = Sentinel(found.hosts, sentinel_kwargs=found.asking(**options))
+    return manager.master_for(found.primary, db=found.database, **found.login(), **options)
