@@ -114,8 +114,8 @@ def publish_maintenance(app: Celery, task: str, *args: Any) -> None:
 def waiting_in(app: Celery, queue: str) -> int:
     """How many messages nobody has fetched yet; 0 for a queue that the broker does not know."""
     with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
-        # A channel of a connection that was lost while Sentinels were asked one after the other would be an
-        # AttributeError in kombu.
+        # kombu's pool takes back a connection that it closed after a failed send, and one that was lost while Sentinels
+        # were asked one after the other: a channel of such a one is an AttributeError, which would end beat.
         producer.connection.ensure_connection(max_retries=1)
         with producer.connection.channel() as channel:
             try:

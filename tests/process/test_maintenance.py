@@ -1,6 +1,7 @@
 """Maintenance that nobody serves: its messages do not pile up, and what there is costs next to nothing."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from redis import Redis
@@ -54,3 +55,15 @@ def test_of_a_backlog_of_sweeps_one_judges_and_the_others_end_at_once(fleet: Fle
     assert fleet.rows("select dead_ticks from attempts") == [(1,)]
     publish_maintenance(fleet.admission.app, REAP)
     assert waiting_in(fleet.admission.app, MAINTENANCE) == 1
+
+
+def test_after_a_lost_broker_it_is_asked_again_and_beat_lives_on(fleet: Fleet, beat: Scheduler) -> None:
+    """What a send does that fails: kombu puts the connection back into its pool, closed."""
+    with suppress(ConnectionError), beat.app.amqp.producer_pool.acquire(block=True) as producer:
+        producer.connection.connect()
+        raise ConnectionError
+
+    beat.last.clear()
+    beat._send_maintenance()
+
+    assert waiting_in(beat.app, MAINTENANCE) > 0
