@@ -270,7 +270,10 @@ def test_a_page_of_very_many_has_little_for_each(scene: Scene):
     assert 'id="note-one"' in scene.get(f"/schedules/{known}").text
     for page in (few, many):
         assert page.count('<form id="act" method="post"') == 1
-        assert f'form="act" formaction="/schedules/{known}/run"' in page
+        assert f'formaction="/schedules/{known}/run"' in page
+    assert few.index("</form>", few.index('<form id="act"')) < few.index("<tr id=")
+    assert f'<button type="submit" form="act" formaction="/schedules/{known}/run"' in few
+    assert many.index("</form>", many.index('<form id="act"')) > many.index("</table>")
     assert f'<form method="post" action="/schedules/{known}/pause"' in few
 
 
