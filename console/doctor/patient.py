@@ -99,6 +99,8 @@ class Patient:
             self.pause(self.looks_again_after_s)
             left_s -= self.looks_again_after_s + ANSWERS_WITHIN_S
             answering = self._ask_for_queues()
+            # Whoever comes back while we wait serves its queues too.
+            self.queues.update(answering)
             last = {node: seen_at for node, seen_at in last.items() if node not in answering}
         now = {it.node: it.seen_at for it in processes.listing(self.connection)}
         return {node: now.get(node, seen_at) > seen_at for node, seen_at in last.items()}
