@@ -1,5 +1,6 @@
--- Extends a worker's leases, each if its request matches, tells its processes, forgets workers that are
--- silent for longer than their lease, and fills free slots.
+-- Extends a worker's leases, each if its request matches, and takes its places again, for a Redis that is full
+-- may have thrown some of them away. Tells its processes, forgets workers that are silent for longer than their
+-- lease, and fills free slots.
 -- Returns {'OK', answers, reservations}; an answer is 'ok', 'absent' or 'abort:' and the reason.
 -- Needs: epoch, clock, calm, used, limits, places, heads, seldom, fill.
 local gate = unpack(KEYS)
@@ -7,11 +8,11 @@ local epoch, now_ms, start_lease_ms, worker, capacity, lease_ms, leases, most = 
 
 local answers = {}
 for i, lease in ipairs(cjson.decode(leases)) do
-  local it = call('HMGET', key('firing:', lease[1]), 'request', 'abort')
+  local it = call('HMGET', key('firing:', lease[1]), 'request', 'abort', 'workspace', 'lane')
   if it[1] ~= lease[2] then
     answers[i] = 'absent'
   else
-    call('ZADD', key('holders'), 'XX', now + lease_ms, lease[1])
+    hold(lease[1], it[3], it[4], now + lease_ms)
     answers[i] = it[2] and 'abort:' .. it[2] or 'ok'
   end
 end

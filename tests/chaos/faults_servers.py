@@ -150,8 +150,9 @@ def gate_believes_in_other_caps(world: World, dice: Random) -> None:
 @fault
 def gate_forgot_its_usage(world: World, dice: Random) -> None:
     with broker(world) as client:
-        for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:used:*"):
-            client.delete(key)
+        for part in ("used:*", "holders"):
+            for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:{part}"):
+                client.delete(key)
 
 
 @fault

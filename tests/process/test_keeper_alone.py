@@ -232,7 +232,7 @@ def test_a_closing_worker_takes_nothing_more_marks_what_runs_and_then_interrupts
 
     assert not shift.keeper.may_claim()
     until(lambda: shift.capacity() == 0)
-    assert fleet.rows("select interrupting from attempts") == [(True,), (True,)]
+    until(lambda: fleet.rows("select interrupting from attempts") == [(True,), (True,)])
     for line in (one, two):
         until(lambda line=line: "interrupted" in line.heard("abort"))
 

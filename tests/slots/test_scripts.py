@@ -163,6 +163,24 @@ def test_an_abort_is_told_with_each_renewal_until_the_lease_ends(gate: Gate) -> 
     assert told == [["abort:replaced"]] * 2
 
 
+def test_a_renewal_takes_the_places_that_redis_has_thrown_away(gate: Gate) -> None:
+    gate.set_cap("lane:a", 1)
+    it = waiter(2, 0, 1)
+    gate.offer([it])
+    gate.claim(it.firing, ONE, "w1", LEASE_MS)
+    gate.renew("w1", 20, LEASE_MS, [(it.firing, ONE)])
+    before = taken(gate.redis)
+    for key in gate.redis.scan_iter("*:used:*"):
+        gate.redis.delete(key)
+    gate.redis.delete("{scripts}:1:holders")
+    assert {use.used for use in gate.usage().limits} == {0}
+
+    gate.renew("w1", 20, LEASE_MS, [(it.firing, ONE)])
+
+    assert {use.used for use in gate.usage().limits} == {1}
+    assert taken(gate.redis) == before
+
+
 @pytest.mark.parametrize(("late", "names"), [(LEASE_MS - 1, 0), (LEASE_MS, 0), (LEASE_MS + 1, 1)])
 def test_a_lease_is_past_its_expiry_only_after_it(gate: Gate, late: int, names: int) -> None:
     gate.reserve(waiter(1, 0, 0))
