@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 import psycopg
 from kombu.exceptions import OperationalError
 from psycopg.errors import InsufficientPrivilege
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from console.doctor import gate, knobs, outages, payloads, processes, rows, servers
 from console.doctor.finding import Finding, fail, warn
@@ -70,11 +70,24 @@ def _made(check: Check, patient: Patient) -> Iterator[Finding]:
             name, f"this user may not look: {_line(error)}", "export DATABASE_URL=  # of a member of slotbeat_api"
         )
     except psycopg.OperationalError as error:
-        yield fail(name, f"Postgres does not answer: {_line(error)}", 'pg_isready -d "$DATABASE_URL"', _OWN_SERVERS)
+        asked = 'pg_isready -d "$DATABASE_URL"'
+        yield fail(
+            name, f"Postgres does not answer: {_line(error)}", asked, _start(patient, "DATABASE_URL", "postgres")
+        )
+    except ResponseError as error:
+        yield fail(name, f"Redis refuses: {_line(error)}", 'redis-cli -u "$REDIS_URL" info  # memory, role, rights')
     except (RedisError, OperationalError, OSError) as error:
-        yield fail(name, f"Redis does not answer: {_line(error)}", 'redis-cli -u "$REDIS_URL" ping', _OWN_SERVERS)
+        asked = 'redis-cli -u "$REDIS_URL" ping'
+        yield fail(name, f"Redis does not answer: {_line(error)}", asked, _start(patient, "REDIS_URL", "valkey"))
     except Exception as error:  # noqa: BLE001 a check that fails is a finding, the others are still wanted
         yield fail(name, f"it could not be checked: {type(error).__name__}: {_line(error)}", _REPORT)
+
+
+def _start(patient: Patient, variable: str, server: str) -> str:
+    """Who named the server starts it; that of the stack on this machine is started again by the stack itself."""
+    if patient.environ.get(variable):
+        return _OWN_SERVERS
+    return f"slotbeat down  # and up again; what it said is in logs/{server}.log of its folder"
 
 
 def _line(error: BaseException) -> str:

@@ -64,12 +64,19 @@ def epoch(patient: Patient) -> Iterator[Finding]:
         yield warn("epoch", "the gate was never filled", "slotbeat beat", "slotbeat worker")
     elif there != known.number:
         words = f"Postgres is at epoch {known.number}, the gate at {'none' if there is None else there}"
-        yield fail("epoch", words, _MAINTENANCE)
+        yield fail("epoch", words, *_same_redis(patient, known.redis_run_id), _MAINTENANCE)
     elif known.redis_run_id != patient.gate.run_id():
         words = "the gate was filled in another Redis than REDIS_URL names (or this one was restarted)"
-        yield fail("epoch", words, _MAINTENANCE, "export REDIS_URL=  # as where beat and workers run, if they run")
+        yield fail("epoch", words, *_same_redis(patient, known.redis_run_id), _MAINTENANCE)
     else:
         yield ok("epoch", f"{known.number} in both")
+
+
+def _same_redis(patient: Patient, filled: str | None) -> tuple[str, ...]:
+    """Named first: a worker that is started with the wrong address fills the wrong Redis. Our own has no name."""
+    if filled in (None, patient.gate.run_id()) or not patient.environ.get("REDIS_URL"):
+        return ()
+    return ("export REDIS_URL=  # as where beat and workers run, if they run",)
 
 
 def gate(patient: Patient) -> Iterator[Finding]:

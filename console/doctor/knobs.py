@@ -62,6 +62,10 @@ def cap(patient: Patient) -> Iterator[Finding]:
     if paused is not None:
         words = f"the fleet is paused by {paused.paused_by} since {paused.paused_at:%Y-%m-%d %H:%M} UTC: nothing starts"
         yield warn("cap", words, "slotbeat resume")
+    elif stands == 0:
+        yield warn(
+            "cap", "the fleet's cap is 0: nothing starts", f"slotbeat limit set fleet {Settings().max_concurrent}"
+        )
     alive = [*patient.workers, *patient.beats]
     asked = {it.node: it.facts.get("cap_asked_for") for it in alive}
     asked["this shell"] = patient.environ.get(environment_name(_CAP))
@@ -69,5 +73,5 @@ def cap(patient: Patient) -> Iterator[Finding]:
     for who, value in found:
         words = f"{who} was started with {environment_name(_CAP)}={value}, the cap is {stands}"
         yield warn("cap", words, f"slotbeat limit set fleet {value}", f"unset {environment_name(_CAP)}  # there")
-    if not found and paused is None:
+    if not found and paused is None and stands:
         yield ok("cap", f"{stands}, and nobody asks for another")

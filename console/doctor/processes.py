@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from console.doctor.finding import Finding, fail, ok, warn
+from console.doctor.here import on_this_host
 from console.doctor.patient import Patient
 from shared.celery_app import ALERT, FIRINGS, MAINTENANCE, REAP, RECONCILE, RETAIN, SWEEP, TALLY, WAKE
 from shared.store import cadence, invariants, limits, roles, server
+from shared.store.processes import Process
 
 WAITS_AT_MOST_S = 15.0
 _MISSED_PASSES = 3
@@ -20,7 +22,7 @@ def workers(patient: Patient) -> Iterator[Finding]:
     alive = patient.workers
     for it in patient.processes:
         if it.kind == "worker" and it not in alive:
-            yield warn("workers", f"{it.node} (pid {it.pid}) gave no sign for {it.age_s:.0f} s", _WORKER)
+            yield _silent(it)
     for it in alive:
         if (silent_s := float(it.facts.get("loop_silent_s", 0))) >= _LOOP_SILENT_S:
             words = f"{it.node} fetches nothing: its main loop stands still for {silent_s:.0f} s"
@@ -35,6 +37,18 @@ def workers(patient: Patient) -> Iterator[Finding]:
         yield warn("workers", words, more, f"slotbeat limit set fleet {capacity}")
     else:
         yield ok("workers", f"{len(alive)} with {capacity} processes for firings, cap {cap}")
+
+
+def _silent(it: Process) -> Finding:
+    words = f"{it.node} (pid {it.pid}) gave no sign for {it.age_s:.0f} s"
+    match on_this_host(it):
+        case "stopped":
+            return warn("workers", f"{words}: somebody stopped its process", f"kill -CONT {it.pid}")
+        case "there":
+            remedy = f"kill -9 {it.pid}  # guards end what it runs, and its supervisor starts another"
+            return warn("workers", f"{words}, and its process is still there", remedy)
+        case _:
+            return warn("workers", words, _WORKER)
 
 
 def queues(patient: Patient) -> Iterator[Finding]:
@@ -101,7 +115,7 @@ def _pass(patient: Patient, check: str, task: str, every_s: float) -> Iterator[F
             check, f"its last pass began {age.total_seconds():.0f} s ago, it is due every {every_s:g} s", *remedies
         )
     elif last.outcome == "failed":
-        yield fail(check, "its last pass failed", f"grep '{check.removesuffix('r')}' worker.log  # what failed and why")
+        yield fail(check, "its last pass failed", "grep failed worker*.log  # of each worker: what failed and why")
     elif last.outcome == "disabled":
         yield warn(check, "its last pass found it switched off", "slotbeat settings reaper_enabled true")
     else:

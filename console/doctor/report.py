@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -25,7 +26,7 @@ def run(folder: Path, *, as_json: bool) -> int:
     patient = Patient(where(os.environ, folder), os.environ)
     try:
         found = examine(patient)
-        return tell_json(found) if as_json else tell(found)
+        return tell_json(found) if as_json else tell(found, unnamed(os.environ, folder))
     finally:
         patient.close()
 
@@ -43,17 +44,31 @@ def where(environ: Mapping[str, str], folder: Path) -> Addresses:
         return addresses({**environ, "DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url})
 
 
-def tell(findings: Iterable[Finding]) -> int:
+def unnamed(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """What remedies call by a variable that is not set here, with the command that sets it, for the stack's own."""
+    if state.read(folder) is not None:
+        file = shlex.quote(str((folder / "state.json").absolute()))
+        asked = "export {}=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' {} {})"
+        keys = {"DATABASE_URL": "database_url", "REDIS_URL": "redis_url"}
+        return {name: asked.format(name, file, key) for name, key in keys.items() if not environ.get(name)}
+    return {}
+
+
+def tell(findings: Iterable[Finding], unset: Mapping[str, str] | None = None) -> int:
     """Prints each as it is made, then what they come to; the exit code."""
-    wrong = 0
+    wrong, typed = 0, ""
     for it in findings:
         # click takes the colours away where nobody sees them.
         level = click.style(f"{it.level:<4}", fg=_COLOURS[it.level])
         click.echo(f"{level}  {it.check:<{_LONGEST_CHECK}}  {one_line(it.words)}")
         for remedy in it.remedy:
             click.echo(f"      {'':<{_LONGEST_CHECK}}  $ {one_line(remedy)}")
+        typed += "".join(it.remedy)
         wrong += it.level != "ok"
         sys.stdout.flush()
+    for name, command in (unset or {}).items():
+        if f"${name}" in typed:
+            click.echo(f"${name} is, in this shell:\n{'':<{_LONGEST_CHECK + 8}}$ {command}")
     click.echo(f"{wrong} finding{'s' * (wrong != 1)}" if wrong else "all is well")
     return int(wrong > 0)
 

@@ -107,8 +107,10 @@ def redis_memory(patient: Patient) -> Iterator[Finding]:
             f"with maxmemory-policy {policy} it drops messages and slots",
             _set("maxmemory-policy noeviction"),
         )
+    elif most and used >= most:
+        yield fail("redis memory", f"its maxmemory is full: nothing starts ({used / most:.0%})", _more(most))
     elif most and used > most * _NEARLY_FULL:
-        yield warn("redis memory", f"{used / most:.0%} of its maxmemory are used", _set(f"maxmemory {2 * most}"))
+        yield warn("redis memory", f"{used / most:.0%} of its maxmemory are used", _more(most))
     else:
         yield ok("redis memory", policy)
 
@@ -126,6 +128,10 @@ def redis_disk(patient: Patient) -> Iterator[Finding]:
         yield warn(
             "redis disk", "nothing is kept: each restart costs a rebuild and all messages", _set("appendonly yes")
         )
+
+
+def _more(most: int) -> str:
+    return _set(f"maxmemory {2 * most}")
 
 
 def _set(what: str) -> str:

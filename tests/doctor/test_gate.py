@@ -75,7 +75,20 @@ def test_another_redis_than_everybody_elses(ward: Ward) -> None:
 
     assert level == "fail"
     assert "another Redis than REDIS_URL names" in words
-    assert remedy == (HEALS, "export REDIS_URL=  # as where beat and workers run, if they run")
+    assert remedy == (HEALS,)  # nobody named one here, so no name can be wrong
+
+
+def test_a_redis_url_that_may_be_wrong_is_named_before_a_worker_fills_it(ward: Ward) -> None:
+    start(ward)
+    ward.environ["REDIS_URL"] = ward.patient.where.redis_url
+    ward.rows.all("update epoch set redis_run_id = 'another' returning number")
+    same = "export REDIS_URL=  # as where beat and workers run, if they run"
+
+    restarted = ward.one(gate.epoch)[2]
+    ward.admission.gate.redis.flushdb()
+    empty = ward.one(gate.epoch)[2]
+
+    assert restarted == empty == (same, HEALS)
 
 
 def test_a_run_that_the_gate_forgot(ward: Ward) -> None:

@@ -1,7 +1,9 @@
 """The doctor as people call it: a healthy system is told so, by every role that may look."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,8 @@ from redis import Redis
 from console.cli import root
 from console.doctor import examine
 from console.doctor.finding import Finding
-from console.doctor.report import tell
+from console.doctor.report import tell, unnamed
+from console.local import state
 from tests.process.conftest import ROOT, Fleet
 from tests.store.test_roles import login
 from tests.waiting import until
@@ -114,6 +117,22 @@ def test_findings_are_a_line_each_with_what_to_type_below(capsys: pytest.Capture
         "                    $ slotbeat that",
         "1 finding",
     ]
+
+
+def test_a_remedy_is_typed_as_it_stands_also_where_only_the_stack_knows_the_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "redis://:secret@127.0.0.1:1/0"
+    state.publish(tmp_path, state.State(1, 1, 1, "", "postgresql:///x", address))
+    full = Finding("redis memory", "fail", "full", ('test "$REDIS_URL" = ' + shlex.quote(address),))
+
+    tell([full], unnamed({}, tmp_path))
+    [export] = [it.strip(" $") for it in capsys.readouterr().out.splitlines() if "export" in it]
+    typed = subprocess.run(["sh", "-ec", f"{export}\n{full.remedy[0]}"], check=False, env={"PATH": os.environ["PATH"]})
+
+    assert "secret" not in export
+    assert typed.returncode == 0
+    assert unnamed({"DATABASE_URL": "a", "REDIS_URL": "b"}, tmp_path) == {}
 
 
 def test_every_remedy_that_begins_with_slotbeat_is_a_command() -> None:

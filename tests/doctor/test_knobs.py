@@ -67,6 +67,13 @@ def test_this_shell_asks_for_another_cap_than_the_one_that_stands(ward: Ward) ->
     )
 
 
+def test_a_cap_of_0_that_somebody_left_behind(ward: Ward) -> None:
+    """As a drain before an upgrade does: nothing starts, and no pause says so."""
+    ward.rows.cap("fleet", 0)
+
+    assert ward.one(knobs.cap) == ("warn", "the fleet's cap is 0: nothing starts", ("slotbeat limit set fleet 2",))
+
+
 def test_processes_that_disagree_about_the_cap_are_named(ward: Ward) -> None:
     ward.process(node="w1@here", facts={"cap_asked_for": "2"})
     ward.process(node="w2@there", facts={"cap_asked_for": "4"})

@@ -1,5 +1,8 @@
 """What the doctor says of workers, beats and the upkeep."""
 
+import os
+import signal
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -10,6 +13,8 @@ from shared.celery_app import REAP, RECONCILE
 from shared.store import cadence, roles
 from shared.store.roles import User
 from tests.doctor.conftest import Ward
+from workers import tree
+from workers.identity import boot_id
 
 SENDS_AND_RUNS = ("slotbeat beat  # sends it", "slotbeat worker -Q maintenance  # runs it")
 BOTH = pytest.mark.parametrize(
@@ -52,6 +57,33 @@ def test_a_worker_that_went_silent_is_named(ward: Ward) -> None:
     assert (silent.level, silent.words) == ("warn", "w2@there (pid 42) gave no sign for 70 s")
     assert silent.remedy == ("slotbeat worker",)
     assert others.level == "ok"
+
+
+def test_a_silent_worker_that_is_still_there_on_this_host_is_told_with_its_own_remedy(ward: Ward) -> None:
+    """Another worker would not end it: it would hang beside it."""
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        seen = tree.look(child.pid)
+        assert seen is not None
+        ward.process(node="w1@here", age_s=70)
+        ward.rows.all(
+            "update processes set boot_id = %s, pid = %s, pid_start = %s returning id", boot_id(), child.pid, seen.start
+        )
+        there = ward.told(processes.workers)[0]
+        os.kill(child.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        stopped = ward.told(processes.workers)[0]
+        ward.rows.all("update processes set pid_start = pid_start + 1 returning id")
+        another = ward.told(processes.workers)[0]
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        ward.rows.all("update processes set pid_start = pid_start - 1 returning id")
+        dead = ward.told(processes.workers)[0]
+
+    assert there.remedy == (f"kill -9 {child.pid}  # guards end what it runs, and its supervisor starts another",)
+    assert "is still there" in there.words
+    assert stopped.remedy == (f"kill -CONT {child.pid}",)
+    assert "stopped its process" in stopped.words
+    assert another.remedy == dead.remedy == ("slotbeat worker",)
 
 
 def test_a_worker_whose_main_loop_stands_still_is_named(ward: Ward) -> None:
@@ -118,7 +150,7 @@ def test_upkeep_that_failed(ward: Ward, check: Check, task: str) -> None:
     level, words, remedy = ward.one(check)
 
     assert (level, words) == ("fail", "its last pass failed")
-    assert "worker.log" in remedy[0]
+    assert remedy[0].startswith("grep failed worker*.log")
 
 
 def test_a_reaper_that_is_switched_off_by_a_setting_or_by_the_environment(ward: Ward) -> None:

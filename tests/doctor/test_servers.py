@@ -159,6 +159,18 @@ def test_a_redis_that_is_nearly_full_is_to_be_given_more(ward: Ward, configured:
     assert remedy == (f'redis-cli -u "$REDIS_URL" config set maxmemory {2 * most}',)
 
 
+def test_a_redis_that_is_full_refuses_and_is_not_called_away(ward: Ward, configured: Any) -> None:
+    ward.process()
+    configured("maxmemory", "1mb")
+
+    level, words, remedy = ward.one(servers.redis_memory)
+    asked = [it for it in examine(ward.patient) if it.words.startswith("Redis ")]
+
+    assert (level, words[:22]) == ("fail", "its maxmemory is full:")
+    assert remedy == ('redis-cli -u "$REDIS_URL" config set maxmemory 2097152',)
+    assert {it.words.split(":")[0] for it in asked} == {"Redis refuses"}
+
+
 def test_a_redis_that_keeps_nothing_is_to_append(ward: Ward) -> None:
     """The servers of the tests keep nothing."""
     level, words, remedy = ward.one(servers.redis_disk)
