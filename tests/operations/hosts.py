@@ -108,6 +108,8 @@ async def _end(servers: Sequence[asyncio.AbstractServer]) -> None:
         server.close()
     # Again, for a connection that was taken on just before has its task only now.
     while others := [it for it in asyncio.all_tasks() if it is not asyncio.current_task()]:
+        # One that was cancelled before its first step would not come to where it closes what it was given.
+        await asyncio.sleep(0)
         for it in others:
             it.cancel()
         await asyncio.gather(*others, return_exceptions=True)
