@@ -113,6 +113,9 @@ async def _end(servers: Sequence[asyncio.AbstractServer]) -> None:
         for it in others:
             it.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+    # What a task that has ended gives up is closed in the rounds of the loop after it.
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: object) -> None:
