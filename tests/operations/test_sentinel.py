@@ -80,7 +80,7 @@ def test_a_replica_that_takes_over_is_found_and_its_gate_rebuilt_while_payloads_
     servers_watched[0].kill()
 
     until(lambda: run_id(redis_url) not in ("", before))
-    until(lambda: fleet.rows("select redis_run_id from epoch") == [(run_id(redis_url),)])
+    until(lambda: fleet.rows("select redis_run_id from epoch") == [(run_id(redis_url),)], 90)
     # What is made now goes through the new one: line, reservation and message.
     fleet.schedule(fleet.workspace("later"), "later", ["true"])
     told.let_go.touch()
