@@ -123,8 +123,8 @@ def test_a_recorded_exit_is_left_to_its_worker_and_settled_after_its_grace(fleet
     assert status(fleet, token) == ("running", None)
 
     age(fleet, token, 2)
-    sweep(fleet, station)
 
+    assert sweep(fleet, station) == {"completed_total": 1}
     assert status(fleet, token) == ("completed", None)
 
 

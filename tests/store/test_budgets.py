@@ -125,6 +125,16 @@ def test_what_nobody_can_guess_runs_one_at_a_time(rows: Rows) -> None:
     assert later.may_tokens == 70
 
 
+def test_of_several_budgets_the_one_that_leaves_least_says_how_far_a_firing_may_go(rows: Rows) -> None:
+    budget(rows, tokens=100)
+    budget(rows, f"workspace:{rows.workspace}", tokens=10)
+
+    first = rows.claim(rows.firing())
+
+    assert isinstance(first, Attempt)
+    assert first.may_tokens == 10
+
+
 def test_a_firing_may_use_what_is_left_or_twice_what_is_expected(rows: Rows) -> None:
     schedule = rows.schedule(overlap="allow")
     for _ in range(2):

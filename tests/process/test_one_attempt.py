@@ -1,0 +1,39 @@
+"""One attempt on its way: what its payload is told of itself, and what its end says of what it used."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from shared.settings import Settings
+from shared.store import activity, progress
+from tests.process.conftest import Fleet
+from tests.process.test_lost_workers import by_hand
+from tests.process.test_reaper import running
+from workers.chain import execute
+from workers.outcome import Outcome
+from workers.settle import settle
+from workers.station import Station
+
+
+def test_a_payload_is_told_whose_it_is(fleet: Fleet, station: Station, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
+    workspace = fleet.workspace("lab")
+    schedule = fleet.schedule(workspace, "nightly", ["true"], due_in_s=900)
+    names = ("SCHEDULE", "WORKSPACE", "ATTEMPT", "FIRING_ID", "MAX_TURNS")
+    script = f"printf '%s,' {' '.join(f'$SLOTBEAT_{it}' for it in names)} > {told}"
+    target = {"kind": "command", "argv": ["sh", "-c", script]}
+    firing = replace(by_hand(workspace), schedule_id=schedule, target=target, max_turns=7)
+    fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
+
+    assert execute(station, firing.id, "celery-1") == "completed"
+
+    assert told.read_text() == f"nightly,lab,1,{firing.id},7,"
+
+
+def test_turns_that_were_told_on_the_way_count_where_the_end_says_nothing(fleet: Fleet) -> None:
+    token = running(fleet)
+    progress.tell(fleet.database.connection(), token, progress.Progress(5, 0, 0, 0, None))
+
+    settle(fleet.database, token, Outcome(None, exit_code=0), Settings())
+
+    assert fleet.rows("select turn_count from schedule_firing_metrics") == [(5,)]
