@@ -7,7 +7,7 @@ from anyio import fail_after
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.api import bound
+from console.api import bound, metrics
 from console.api.allowed import SAFE
 from console.api.answers import answer, away
 from console.api.entry import Entry, to_sign_in
@@ -52,7 +52,10 @@ class Door:
             await (instead or answer(problem))(scope, receive, send)
             return
         except psycopg.OperationalError as error:
-            await answer(away(error))(scope, receive, send)
+            # Who reads the metrics must be told which server is away, and not take this one for dead.
+            asked = scope["path"] == metrics.PATH
+            told = metrics.while_nobody_is_known(headers.get("accept", "")) if asked else answer(away(error))
+            await told(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -21,14 +21,18 @@ from shared.celery_app import REAP, RECONCILE, RETAIN
 from shared.pressure import Pressure
 from shared.store import cadence, gauges, limits, processes, silence, tallies
 from shared.store import settings as settings_table
-from shared.store.connection import Postgres
+from shared.store.connection import Postgres, cut_after
 
 # Series of one kind: more limits or workers than that are for a system that is looked at in another way.
 MOST_SERIES = 200
 BEAT_SIGNS_WITHIN_S = 15.0
+# Prometheus gives up after ten seconds, and would take a frozen server for an API that is down.
+ANSWERS_WITHIN_S = 4.0
 
 Sample = tuple[Metric, tuple[str, ...], float]
 Histogram = tuple[Metric, dict[str, float], float]
+
+_AWAY: Sample = (known.REACHABLE, ("postgres",), 0)
 
 
 class Gathered(Collector):
@@ -37,24 +41,18 @@ class Gathered(Collector):
     def __init__(self, admission: Admission, pressure: Pressure) -> None:
         self._admission, self._pressure = admission, pressure
 
-    def registry(self) -> CollectorRegistry:
-        """To be exposed from."""
-        made = CollectorRegistry(auto_describe=False)
-        made.register(self)
-        return made
-
     def collect(self) -> Iterator[Family]:
         """Every family that can be told now; a server that is away is told as such, and what it knows is left out."""
         samples, histograms = list[Sample](), list[Histogram]()
         try:
             connection = self._admission.database.connection()
-            counted = tallies.counted(connection)
-            samples += _counters(counted)
+            with cut_after(connection, ANSWERS_WITHIN_S):
+                counted = tallies.counted(connection)
+                rows = [*_counters(counted), *_from_rows(connection)]
+            samples += [*rows, (known.REACHABLE, ("postgres",), 1)]
             histograms += _histograms(counted)
-            samples += _from_rows(connection)
-            samples.append((known.REACHABLE, ("postgres",), 1))
         except Error:
-            samples.append((known.REACHABLE, ("postgres",), 0))
+            samples.append(_AWAY)
         samples += self._from_gate()
         yield from _families(samples)
         yield from (_histogram(*it) for it in histograms)
@@ -72,6 +70,21 @@ class Gathered(Collector):
         yield known.STREAMS, (), streams
         for it in _first(usage.limits, lambda it: it.limit):
             yield known.WAITING, (it.limit,), it.waiting
+
+
+class PostgresAway(Collector):
+    """What whoever asks is told while nobody can be recognised, which takes Postgres; /readyz tells as much."""
+
+    def collect(self) -> Iterator[Family]:
+        """One sample, by which the right alert is raised."""
+        yield from _families([_AWAY])
+
+
+def registry(collector: Collector) -> CollectorRegistry:
+    """To be exposed from."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(collector)
+    return made
 
 
 def _from_rows(connection: Postgres) -> Iterator[Sample]:

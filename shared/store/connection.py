@@ -1,8 +1,10 @@
 """How a process reaches Postgres: with timeouts on everything, and a new connection after a lost one."""
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -50,6 +52,30 @@ def sent_together(connection: Postgres, ahead: Callable[[Postgres], object] | No
         if not connection.closed:
             connection.rollback()
         raise
+
+
+@contextmanager
+def cut_after(connection: Postgres, seconds: float) -> Iterator[None]:
+    """Ends the block with an OperationalError where the server keeps it waiting for longer.
+
+    A server that is frozen, or whose disk is, acknowledges what it is sent and never answers: no timeout of TCP
+    notices, and none of its own. The connection is broken then, and the next one has a timeout.
+    """
+    own = socket.socket(fileno=os.dup(connection.fileno()))
+    timer = threading.Timer(seconds, _shut, [own])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        own.close()
+
+
+def _shut(own: socket.socket) -> None:
+    with suppress(OSError):
+        own.shutdown(socket.SHUT_RDWR)
 
 
 class Database:

@@ -101,10 +101,13 @@ class Proxy:
     def close(self) -> None:
         async def end() -> None:
             self._server.close()
+            self._open.set()
             for line in list(self._lines):
                 line.cut()
-            await asyncio.sleep(0.05)
+            passing = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*passing, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
