@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from console.api import entry
+from console.api import entry, metrics
 from console.local.servers import Servers
 from console.metrics import gather
 from tests.chaos.proxy import Proxy
@@ -17,6 +17,7 @@ def test_a_postgres_that_is_frozen_or_away_is_told_of_and_the_api_is_not_taken_f
     host: str, servers: Servers, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No timeout of TCP notices a frozen one; and a token is not known without Postgres."""
+    monkeypatch.setattr(metrics, "GOOD_FOR_S", -1.0)
     for module in (gather, entry):
         monkeypatch.setattr(module, "ANSWERS_WITHIN_S", 0.5)
     wire = Proxy(servers.postgres.port)
