@@ -8,8 +8,6 @@ from typing import Any
 
 import psycopg
 from celery.beat import Scheduler as CeleryScheduler
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from beat.cadence import timetable
 from beat.due import Ticked
@@ -68,7 +66,7 @@ class Scheduler(CeleryScheduler):
             self._sign()
             if not ticked.more:
                 self._sleep(ticked)
-        except (psycopg.Error, RedisError, OperationalError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 libraries raise more than they say, and a beat that ended ticks no more
             trouble("beat.trouble", error)
             self._forget_listener()
             return AFTER_TROUBLE_S

@@ -6,7 +6,8 @@ from contextlib import suppress
 import pytest
 from redis import Redis
 
-from beat.scheduler import MOST_WAITING, Scheduler
+from beat import scheduler
+from beat.scheduler import AFTER_TROUBLE_S, MOST_WAITING, Scheduler
 from shared.celery_app import MAINTENANCE, REAP, close_app, make_app, publish_maintenance, waiting_in
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import age, running, status
@@ -67,3 +68,21 @@ def test_after_a_lost_broker_it_is_asked_again_and_beat_lives_on(fleet: Fleet, b
     beat._send_maintenance()
 
     assert waiting_in(beat.app, MAINTENANCE) > 0
+
+
+def broken_library(_: object) -> None:
+    raise AttributeError("'NoneType' object has no attribute 'connection'")
+
+
+def test_whatever_goes_wrong_in_a_tick_beat_ticks_on(
+    fleet: Fleet, beat: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that hands out None for a connection raises AttributeError, which no list of errors foresees."""
+    fleet.schedule(fleet.workspace(), "a", ["true"])
+    with monkeypatch.context() as broken:
+        broken.setattr(scheduler, "end_pauses", broken_library)
+        assert beat.tick() == AFTER_TROUBLE_S
+
+    beat.tick()
+
+    assert fleet.rows("select count(*) from firings") == [(1,)]
