@@ -42,7 +42,9 @@ _COMMANDS = {
 
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--dir", "folder", default=".slotbeat", envvar="SLOTBEAT_DIR", show_default=True, help="Its data.")
+@click.option(
+    "--dir", "folder", default=".slotbeat", envvar="SLOTBEAT_DIR", show_default=True, help="Where `slotbeat up` runs."
+)
 @click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
 @click.version_option(package_name="slotbeat")
 @click.pass_context

@@ -7,7 +7,7 @@ import click
 
 from console.cli.failures import USAGE, Failure
 from console.doctor.report import run
-from shared.settings import NoAddress
+from shared.settings import BadAddress, NoAddress
 
 
 @click.command()
@@ -19,5 +19,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
     logging.getLogger("slotbeat").addHandler(logging.NullHandler())
     try:
         context.exit(run(Path(context.obj["folder"]), as_json=as_json))
-    except NoAddress as error:
+    except BadAddress as error:
         raise Failure(f"{error}.", USAGE) from error
+    except NoAddress as error:
+        raise Failure(f"{error}. For one that runs elsewhere: slotbeat --dir FOLDER doctor.", USAGE) from error

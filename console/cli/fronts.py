@@ -67,7 +67,11 @@ def migrate(context: click.Context) -> None:
 
 
 def _become(context: click.Context, module: str, *arguments: str) -> NoReturn:
-    if not {"--help", "-h"} & set(arguments):
+    if {"--help", "-h"} & set(arguments):
+        # Celery's programs make their app before they help; nothing is asked there.
+        for name, nowhere in (("DATABASE_URL", "postgresql://"), ("REDIS_URL", "redis://")):
+            os.environ[name] = os.environ.get(name) or nowhere
+    else:
         _set_addresses(context)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 

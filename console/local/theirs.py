@@ -24,7 +24,7 @@ def check_theirs(environ: Mapping[str, str]) -> None:
             check_address(name, url)
             look(url)
         except (psycopg.Error, redis.RedisError, RuntimeError, ValueError) as error:
-            told = " ".join(str(error).split())
+            told = next(iter(str(error).strip().splitlines()), "").rstrip(".?")
             raise ServerFailed(f"{told}. Correct {name}, or unset it: then a server of our own is started") from error
 
 
