@@ -100,9 +100,10 @@ def _of_postgres(error: psycopg.Error) -> Problem:
     return away(error) if isinstance(error, psycopg.OperationalError) else _unexpected(error)
 
 
-def away(_: psycopg.OperationalError) -> Problem:
-    """503: Postgres does not answer."""
-    detail = "Postgres does not answer in time. What runs goes on. Try again in some seconds."
+def away(error: psycopg.OperationalError) -> Problem:
+    """503: Postgres does not answer, or has no room to write."""
+    why = "has no room left on its disk" if isinstance(error, psycopg.errors.DiskFull) else "does not answer in time"
+    detail = f"Postgres {why}. What runs goes on. Try again in some seconds."
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 

@@ -44,7 +44,11 @@ def schema(patient: Patient) -> Iterator[Finding]:
     own = {name: hashlib.sha256(content).hexdigest() for name, content in migrate.migrations()}
     edited = [name for name in own if known.get(name, own[name]) != own[name]]
     if strangers := sorted(known.keys() - own.keys()):
-        yield fail("schema", f"newer than this code: it has {strangers[-1]}", "pip install --upgrade slotbeat")
+        yield fail(
+            "schema",
+            f"newer than this code: it has {strangers[-1]}",
+            "pip install --upgrade slotbeat  # of a checkout: git pull",
+        )
     elif missing := sorted(own.keys() - known.keys()):
         yield fail(
             "schema",
@@ -52,7 +56,7 @@ def schema(patient: Patient) -> Iterator[Finding]:
             "slotbeat migrate",
         )
     elif edited:
-        remedy = "pip install --force-reinstall slotbeat  # the version that migrated it"
+        remedy = "pip install --force-reinstall slotbeat  # the version that migrated it; of a checkout: git checkout"
         yield fail("schema", f"{edited[0]} was edited after it was applied", remedy)
     else:
         yield ok("schema", f"current, {max(own)}")

@@ -4,6 +4,7 @@ import signal
 import time
 
 from console.local.servers import Servers
+from shared.store.connection import connect
 from shared.store.migrate import migrate
 from tests.console.conftest import api_at, form
 from tests.waiting import until
@@ -58,6 +59,18 @@ def test_a_redis_that_hangs_is_given_up_within_three_seconds(own_servers: Server
         assert took_s < 3
         assert api.rows("select count(*) from firings") == [(1,)]
         assert until(lambda: api.ask("POST", path).status_code == 200)
+
+
+def test_a_postgres_without_room_on_its_disk_says_so(database_url: str) -> None:
+    """Whoever is told that it does not answer looks at the network."""
+    with api_at(database_url, NOBODY) as api, connect(database_url) as sql:
+        sql.execute("create function no_room() returns trigger language plpgsql as 'begin raise disk_full; end'")
+        sql.execute("create trigger no_room before insert on workspaces execute function no_room()")
+
+        told = api.ask("POST", "/api/workspaces", json={"name": "lab"})
+
+    assert (told.status_code, told.json()["error"]) == (503, "database_unavailable")
+    assert "no room left on its disk" in told.json()["detail"]
 
 
 def test_without_postgres_every_answer_is_a_problem_and_it_comes_back_by_itself(own_servers: Servers) -> None:

@@ -111,7 +111,7 @@ def test_a_newer_database_wants_a_newer_slotbeat(ward: Ward) -> None:
 
     level, words, remedy = ward.one(servers.schema)
 
-    assert (level, remedy) == ("fail", ("pip install --upgrade slotbeat",))
+    assert (level, remedy) == ("fail", ("pip install --upgrade slotbeat  # of a checkout: git pull",))
     assert "9999_later.sql" in words
 
 
