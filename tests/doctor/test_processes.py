@@ -150,7 +150,7 @@ def test_upkeep_that_failed(ward: Ward, check: Check, task: str) -> None:
     level, words, remedy = ward.one(check)
 
     assert (level, words) == ("fail", "its last pass failed")
-    assert remedy[0].startswith("grep failed worker*.log")
+    assert remedy[0].startswith("grep -F .failed worker*.log")
 
 
 def test_a_reaper_that_is_switched_off_by_a_setting_or_by_the_environment(ward: Ward) -> None:
