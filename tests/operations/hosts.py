@@ -118,7 +118,19 @@ async def _end(servers: Sequence[asyncio.AbstractServer]) -> None:
         await asyncio.sleep(0)
 
 
+# A loop knows its tasks weakly: one whose both ends are silent would be collected in mid-run.
+_joined: set["asyncio.Task[None] | None"] = set()
+
+
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: object) -> None:
+    _joined.add(asyncio.current_task())
+    try:
+        await _pass_both_ways(reader, writer, other)
+    finally:
+        _joined.discard(asyncio.current_task())
+
+
+async def _pass_both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: object) -> None:
     try:
         far_reader, far_writer = await other  # pyright: ignore[reportGeneralTypeIssues]
     except (OSError, asyncio.CancelledError):
