@@ -48,7 +48,8 @@ class Fleet:
 
     def worker(self, name: str = "w1", *options: str, concurrency: int = 4) -> Started:
         node = f"{name}@test"
-        argv = ["python", "-m", "celery", "-A", "workers", "worker", "-n", node, "-l", "info"]
+        # As `slotbeat worker` runs it: Celery's own command, without importing all the others.
+        argv = ["python", "-m", "workers", "-n", node, "-l", "info"]
         # Without the second that a worker waits for others to say what they revoked.
         quiet = ("--without-mingle", "--without-gossip")
         made = self.begin(*argv, "-c", str(concurrency), *quiet, *options, env=self.environment, cwd=ROOT)
@@ -56,7 +57,7 @@ class Fleet:
         return made
 
     def beat(self) -> Started:
-        made = self.begin("python", "-m", "celery", "-A", "beat", "beat", "-l", "info", env=self.environment, cwd=ROOT)
+        made = self.begin("python", "-m", "beat", "-l", "info", env=self.environment, cwd=ROOT)
         self.started.append(made)
         return made
 
