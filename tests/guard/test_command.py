@@ -89,7 +89,7 @@ def test_a_payload_need_not_read_its_prompt(guards: Guards) -> None:
 def test_two_hundred_megabytes_are_neither_kept_nor_in_the_way(flood: str, guards: Guards) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    ended, events = say(guards, f'{flood}; echo; echo \'{{"type": "turn"}}\'; echo the end')
+    ended, events = say(guards, f'{flood}; echo; echo \'{{"type": "turn"}}\'; echo the end; echo the end >&2')
 
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert (ended.exit_code, ended.turns) == (0, 1)

@@ -76,7 +76,7 @@ def test_a_frozen_workers_payload_is_ended_by_its_guard_before_it_runs_elsewhere
     worker = fleet.worker("w1")
     beat = fleet.beat()
     payload = running_payload(fleet, pid_file)
-    frozen = [worker.pid, *(it.pid for it in worker.tree() if "celery" in it.command)]
+    frozen = [worker.pid, *(it.pid for it in worker.tree() if "-m workers" in it.command)]
 
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
