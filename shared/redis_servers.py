@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 _SCHEME = "sentinel://"
 _PORT = 26379
@@ -63,4 +63,13 @@ def client(url: str, **options: Any) -> Redis:
     if found is None:
         return Redis.from_url(url, **options)
     manager = Sentinel(found.hosts, sentinel_kwargs=found.asking(**options))
-    return manager.master_for(found.primary, db=found.database, **found.login(), **options)
+    about: dict[str, Any] = {"db": found.database, **found.login(), **options}
+    return manager.master_for(found.primary, connection_pool_class=_Pool, **about)
+
+
+class _Pool(SentinelConnectionPool):
+    """Hangs up on the Sentinels too, which a client of the primary otherwise leaves to the garbage collector."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        super().disconnect(inuse_connections)
+        self.sentinel_manager.close()
