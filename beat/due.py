@@ -61,6 +61,8 @@ def tick(
     A crash before the commit leaves everything due; a crash after it leaves queued firings, which the
     reconciler offers. `when_full` is called as soon as it is seen that there may be more due than one tick takes.
     """
+    if not due.is_any_due(admission.database.connection()):
+        return Ticked(0, 0, more=False)
     with admission.database.transaction() as connection:
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
