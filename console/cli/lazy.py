@@ -65,6 +65,6 @@ def _one_line(error: click.UsageError) -> click.ClickException:
     if isinstance(error, NoArgsIsHelpError):
         return error
     told = error.format_message().strip()
-    told = told if told.endswith((".", "?", ")", "`")) else f"{told}."
+    told = told if told.endswith((".", "?", "`")) else f"{told}."
     helps = "" if "--help" in told or error.ctx is None else f" See {error.ctx.command_path} --help."
     return Failure(f"{told}{helps}", USAGE)
