@@ -16,9 +16,10 @@ def describe(app: FastAPI) -> None:
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        made = plain()
-        schema = ProblemDetails.model_json_schema(ref_template=_SCHEMAS)
-        made["components"]["schemas"] |= {**schema.pop("$defs"), ProblemDetails.__name__: schema}
-        return made
+        if app.openapi_schema is None:
+            schema = ProblemDetails.model_json_schema(ref_template=_SCHEMAS)
+            plain()["components"]["schemas"] |= {**schema.pop("$defs"), ProblemDetails.__name__: schema}
+        assert app.openapi_schema is not None
+        return app.openapi_schema
 
     app.openapi = openapi
