@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from shared.rules.eta import Guess, in_words
 from shared.rules.text import one_line
 
 FAILED, USAGE, NOT_FOUND, REFUSED = 1, 2, 3, 4
@@ -36,6 +37,7 @@ def of_answer(status: int, problem: Any) -> Failure:
     told = problem if isinstance(problem, dict) else {}
     detail = str(told.get("detail") or f"the server answered {status}, and not as an API does: check SLOTBEAT_URL")
     if told.get("error") == "capacity_full":
-        detail = f"The limit {told.get('limit')} is full; a slot is expected in about {told.get('slot_eta_s')} s."
+        eta = Guess(float(told.get("slot_eta_s", 0)), bool(told.get("slot_eta_measured", True)))
+        detail = f"The limit {told.get('limit')} is full; {in_words(eta)}."
     remedy = _REMEDIES.get(str(told.get("error")), "")
     return Failure(f"{detail} {remedy}".strip(), _CODES.get(status, FAILED))

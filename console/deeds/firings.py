@@ -15,7 +15,7 @@ from console.problems import Problem, Wrong, gate_unavailable, invalid, not_foun
 from shared.admission import Admission, Full
 from shared.events import trouble
 from shared.rules.budgets import is_used_up
-from shared.rules.eta import slot_eta_s
+from shared.rules.eta import in_words, look_again_s, slot_eta
 from shared.rules.fitness import ADMITS
 from shared.rules.reasons import Reason
 from shared.rules.scopes import Scope
@@ -220,10 +220,10 @@ def _no_room(database: Database, full: Full) -> Problem:
         detail = f"The limit {full.limit} is at cap 0, which stops all admission. Raise its cap first."
         return Problem(409, "draining", detail, limit=full.limit)
     known = estimates.busy(database.connection(), full.limit)
-    wait_s = slot_eta_s(known.cap, known.ends_in_s, known.ahead_s)
+    eta = slot_eta(known.cap, known.ends, known.ahead)
     detail = (
-        f"The limit {full.limit} has no free slot; one is expected in about {wait_s} s."
-        " Try again then, wait in line with ?queue=true, or go past the caps with ?force=true."
+        f"The limit {full.limit} is full; {in_words(eta)}."
+        " Try again, wait in line with ?queue=true, or go past the caps with ?force=true."
     )
-    headers = {"Retry-After": str(wait_s)}
-    return Problem(429, "capacity_full", detail, headers=headers, slot_eta_s=wait_s, limit=full.limit)
+    told: dict[str, Any] = {"slot_eta_s": int(eta.seconds), "slot_eta_measured": eta.measured, "limit": full.limit}
+    return Problem(429, "capacity_full", detail, headers={"Retry-After": str(look_again_s(eta))}, **told)

@@ -15,7 +15,7 @@ from shared.rules.why.firing import Fired, why_firing
 from shared.rules.why.schedule import Row, occurrence_from, paused_now, why_not
 from shared.rules.why.told import Step, Why, clock, names, span
 from shared.rules.why.waiting import Around
-from shared.store import budgets, limits, story
+from shared.store import budgets, fleet, limits, story
 from shared.store.connection import Database, Postgres
 from shared.store.overview import one_moment
 
@@ -76,8 +76,16 @@ def _story(connection: Postgres, found: Fired, only: UUID | None) -> Why:
         limits.caps(connection),
         story.tripped(connection, found.id, found.queued_at, until),
         list(_spent(connection, found, only)),
+        _paused(connection),
     )
     return why_firing(found, story.tries(connection, found.id), story.deeds(connection, found.id), around)
+
+
+def _paused(connection: Postgres) -> str:
+    paused = fleet.current(connection)
+    if paused is None:
+        return ""
+    return f"{paused.paused_by} ({paused.note})" if paused.note else paused.paused_by
 
 
 def _spent(connection: Postgres, found: Fired, only: UUID | None) -> Iterator[Spent]:

@@ -14,6 +14,7 @@ from console.pages.render import page
 from console.pages.said import led_back
 from console.problems import Problem
 from shared.admission import Admission
+from shared.rules.eta import Guess, in_words
 from shared.store import firings as firing_rows
 from shared.store import overview, schedules
 
@@ -72,7 +73,7 @@ def _no_room(request: Request, slots: Admission, problem: Problem, form: dict[st
         "back": led_back(form.get("to", "/"), ""),
         "limit": named[0] if named else key or f"the budget {problem.more.get('budget', '')}",
         "state": problem.more.get("state", ""),
-        "wait_s": problem.more.get("slot_eta_s", 0),
+        "eta": in_words(Guess(problem.more.get("slot_eta_s", 0), problem.more.get("slot_eta_measured", True))),
     }
     return page("full.html", problem.status, problem.headers, **told)
 

@@ -39,10 +39,31 @@ def test_a_run_now_at_the_cap_is_refused_with_an_estimate_and_leaves_nothing_beh
     assert told.headers["Content-Type"] == "application/problem+json"
     assert (told.json()["error"], told.json()["limit"]) == ("capacity_full", "fleet")
     assert 30 <= told.json()["slot_eta_s"] <= 40
+    assert told.json()["slot_eta_measured"] is False
+    assert "nobody can say when" in told.json()["detail"]
     assert told.headers["Retry-After"] == str(told.json()["slot_eta_s"])
     assert api.rows("select (select count(*) from firings), (select count(*) from activity_logs)") == before
     gate = api.get("/api/slots")["gate"]
     assert (gate["reserved"], gate["waiting"], gate["limits"][0]["used"]) == (0, 0, 2)
+
+
+def test_an_estimate_rests_on_what_runs_took_before_and_a_lease_that_is_long_is_asked_about_soon(api: Api) -> None:
+    """Leases are added up for want of better, and nobody is sent away for forty minutes on the strength of that."""
+    workspace = api.workspace()
+    schedule = api.schedule(workspace)
+    for _ in range(2):
+        made = api.ask("POST", f"/api/schedules/{schedule['id']}/execute")
+        run(api, made.json()["firing_id"], for_s=1200)
+    unknown = api.ask("POST", f"/api/schedules/{schedule['id']}/execute")
+    api.rows("update schedules set avg_duration_ms = 90000 returning id")
+    known = api.ask("POST", f"/api/schedules/{schedule['id']}/execute")
+
+    assert (unknown.json()["slot_eta_measured"], unknown.headers["Retry-After"]) == (False, "60")
+    assert 1190 <= unknown.json()["slot_eta_s"] <= 1200
+    assert known.json()["slot_eta_measured"] is True
+    assert 80 <= known.json()["slot_eta_s"] <= 90
+    assert known.headers["Retry-After"] == str(known.json()["slot_eta_s"])
+    assert "is expected in about 1 min" in known.json()["detail"]
 
 
 def test_force_goes_past_the_cap_and_is_audited_with_who_and_which(api: Api) -> None:

@@ -117,6 +117,21 @@ def test_a_firing_without_budget_names_it_and_one_workspace_hears_no_figures_of_
     assert api.get(f"/api/firings/{waiting}/why")["code"] == "waits_in_line"
 
 
+def test_what_waits_at_a_cap_of_nothing_says_who_stopped_it_and_how_to_go_on(api: Api) -> None:
+    here = api.workspace()
+    schedule = api.schedule(here, "late")["id"]
+    waiting = api.ask("POST", f"/api/schedules/{schedule}/execute?queue=true").json()["firing_id"]
+
+    api.ask("PUT", f"/api/limits/workspace:{here}", json={"cap": 0})
+    drained = api.get(f"/api/firings/{waiting}/why")
+    api.ask("POST", "/api/pause", json={"note": "upgrade"}, headers={"Slotbeat-Actor": "ann"})
+    paused = api.get(f"/api/firings/{waiting}/why")
+
+    assert (drained["code"], paused["code"]) == ("waits_for_drain", "waits_for_drain")
+    assert "the cap of workspace here is 0, which stops all admission: `slotbeat limit set" in drained["words"]
+    assert "the fleet is paused by ann (upgrade): `slotbeat resume` lets all go on" in paused["words"]
+
+
 def test_an_occurrence_that_is_to_be_skipped_says_that_somebody_asked(api: Api) -> None:
     schedule = api.schedule(api.workspace(), "nightly", cron="0 3 * * *")["id"]
     at = api.ask("POST", f"/api/schedules/{schedule}/skip-next").json()["skip_next_at"]

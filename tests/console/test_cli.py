@@ -74,7 +74,8 @@ def test_run_prints_the_firing_and_at_the_cap_says_when_to_come_again(cli: Cli, 
 
     assert full.stderr.count("\n") == 1
     assert "--queue" in full.stderr
-    assert " s." in full.stderr
+    assert "nobody can say when a slot will be free" in full.stderr
+    assert "at the latest in 20 min." in full.stderr
     assert UUID(queued.stdout.strip())
     listed = {it["id"]: it["forced"] for it in cli.json("firing", "list", "--schedule", "nightly")}
     assert listed == {queued.stdout.strip(): False, forced.stdout.strip(): True}

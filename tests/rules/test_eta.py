@@ -2,9 +2,13 @@
 
 import pytest
 
-from shared.rules.eta import slot_eta_s
+from shared.rules.eta import Guess, in_words, look_again_s, slot_eta
 from shared.rules.names import limit_key, name_of
 from shared.rules.refused import RefusedValueError
+
+
+def known(*seconds: float) -> list[Guess]:
+    return [Guess(it, measured=True) for it in seconds]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,35 @@ from shared.rules.refused import RefusedValueError
 def test_the_next_free_slot_is_the_first_that_those_ahead_leave_over(
     cap: int, ends_in_s: list[float], ahead_s: list[float], expected: int
 ) -> None:
-    assert slot_eta_s(cap, ends_in_s, ahead_s) == expected
+    assert slot_eta(cap, known(*ends_in_s), known(*ahead_s)) == Guess(expected, measured=True)
+
+
+LEASE = Guess(1200, measured=False)
+
+
+@pytest.mark.parametrize(
+    ("ends", "ahead", "expected"),
+    [
+        ([LEASE, LEASE], [], LEASE),
+        ([*known(30), LEASE], [], Guess(30, measured=True)),  # one ends soon, whatever the other does
+        ([*known(30), LEASE], known(20), Guess(50, measured=True)),
+        ([*known(30, 50)], [LEASE], Guess(50, measured=True)),
+        ([*known(30, 50)], [LEASE, LEASE], Guess(1230, measured=False)),
+        ([LEASE, LEASE], [LEASE, LEASE], Guess(2400, measured=False)),
+    ],
+)
+def test_a_run_lease_is_no_estimate(ends: list[Guess], ahead: list[Guess], expected: Guess) -> None:
+    """Added up where nothing was measured, leases once told of forty minutes before the first run had ended."""
+    assert slot_eta(2, ends, ahead) == expected
+
+
+def test_what_is_not_measured_is_not_said_as_if_it_were_and_asked_for_again_soon() -> None:
+    measured, unknown = Guess(2420, measured=True), Guess(2420, measured=False)
+
+    assert (look_again_s(measured), look_again_s(unknown), look_again_s(Guess(7, measured=False))) == (2420, 60, 7)
+    assert in_words(measured) == "a slot is expected in about 40 min 20 s"
+    assert in_words(unknown).startswith("nobody can say when")
+    assert in_words(unknown).endswith("at the latest in 40 min 20 s")
 
 
 def test_a_name_is_trimmed_and_composed_and_measured_in_code_points() -> None:

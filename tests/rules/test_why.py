@@ -43,7 +43,8 @@ def hold(title: str, since: float, until: float | None = None, **over: Any) -> H
             "waited_for_slot",
             {},
         ),
-        ([], {"fleet": 0}, "drained", {"limit": "fleet"}),
+        ([hold("A", 99)], {"fleet": 0}, "waited", {"behind": ["A"]}),
+        ([hold("A", 99)], {"fleet": 1, f"workspace:{HERE}": 0}, "waited_for_slot", {"limit": "fleet"}),
         ([], {"fleet": 2}, "waited", {"behind": []}),
         ([hold("A", 99, schedule_id=OWN)], {"fleet": 2}, "waited_for_own", {"behind": ["A"]}),
     ],
@@ -190,7 +191,6 @@ def test_what_waits_now_says_for_what(over: dict[str, Any], code: str, words: st
     [
         (Around([], {}, [Tripped("timeout@lane:m", before(9), None)]), "waits_for_class", "the class timeout@lane:m"),
         (Around([], {}, [Tripped("timeout@lane:m", before(9), before(1))]), "waits_in_line", "in line"),
-        (Around([], {"fleet": 0}), "waits_for_drain", "its cap is 0"),
     ],
 )
 def test_what_waits_for_others_says_so(around: Around, code: str, words: str) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.rules.jitter import jitter
 from shared.rules.overlap import runs_alone
 from shared.rules.why.told import Step, Why, clock, span
-from shared.rules.why.waiting import NOTICED, Around, Needs, spends, waited
+from shared.rules.why.waiting import NOTICED, Around, Needs, stops, waited, waits_still
 
 _LATE = timedelta(seconds=5)  # a tick that is this late was put off, or nobody was up
 _BY_HAND = {"manual_run": "run now by", "manual_force_bypass": "run now past the caps by"}
@@ -108,8 +108,7 @@ def _came(it: Fired, deeds: Sequence[Deed]) -> Iterator[Step]:
 
 def _waits(it: Fired, tries: Sequence[Try], around: Around) -> Iterator[Step]:
     """Each time in line: before the first attempt, between two, after the last."""
-    alone = it.overlap is not None and runs_alone(it.overlap) and it.source not in ("manual", "rerun")
-    needs = Needs(it.schedule_id, it.workspace_id, it.workspace, it.lane, alone)
+    needs = _needs(it)
     until = [*(each.claimed_at for each in tries), it.finished_at or it.now]
     since = [it.queued_at, *(each.ended_at for each in tries)]
     for begin, end in zip(since, until, strict=True):
@@ -119,9 +118,14 @@ def _waits(it: Fired, tries: Sequence[Try], around: Around) -> Iterator[Step]:
         if free > begin:
             words = f"waited {span(free - begin)} before its next attempt, as its backoff says"
             yield Step(begin, "backoff", words, {"waited_s": round((free - begin).total_seconds(), 1)})
-        step = (spends if end == it.now and it.status == "queued" else waited)(needs, around, free, end)
+        step = (waits_still if end == it.now and it.status == "queued" else waited)(needs, around, free, end)
         if step is not None:
             yield step
+
+
+def _needs(it: Fired) -> Needs:
+    alone = it.overlap is not None and runs_alone(it.overlap) and it.source not in ("manual", "rerun")
+    return Needs(it.schedule_id, it.workspace_id, it.workspace, it.lane, alone)
 
 
 def _backoff(not_before: datetime | None, begin: datetime, end: datetime) -> datetime:
@@ -196,16 +200,15 @@ def _held_by(it: Fired, around: Around) -> tuple[str, str]:
         return "waits_for_workspace", f"workspace {it.workspace} is {it.workspace_status}"
     if open_class := next((each for each in around.tripped if each.healed_at is None), None):
         return "waits_for_class", f"its place has failures of the class {open_class.key}: one firing at a time tries it"
-    return _for_room(around, later)
+    return _for_room(it, around, later)
 
 
-def _for_room(around: Around, later: datetime | None) -> tuple[str, str]:
+def _for_room(it: Fired, around: Around, later: datetime | None) -> tuple[str, str]:
     """What of a budget and a slot it has not; one that found its budget spent looks again later."""
     if around.spent:
         return "waits_for_budget", f"{around.spent[0]}{f'; it looks again at {clock(later)}' if later else ''}"
-    if around.caps.get("fleet") == 0:
-        return "waits_for_drain", "the fleet is drained: its cap is 0"
-    return "waits_in_line", "it is in line for a slot"
+    stopped = stops(_needs(it), around)
+    return ("waits_for_drain", stopped[1]) if stopped else ("waits_in_line", "it is in line for a slot")
 
 
 def _sentence(it: Fired, tries: Sequence[Try], steps: Sequence[Step], holder: str) -> str:

@@ -1,5 +1,6 @@
 """Why a firing waited for a while: what held the slots it needed, from the attempts that ran meanwhile."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,12 +50,13 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What was so while it waited: who held slots, the caps, what was tripped; and which budgets are spent now."""
+    """What was so while it waited: who held slots and what was tripped; and the caps, budgets and pause of now."""
 
     holds: Sequence[Hold]
     caps: Mapping[str, int]
     tripped: Sequence[Tripped] = ()
     spent: Sequence[Spent] = ()
+    paused: str = ""  # by whom the whole fleet is, and why
 
 
 def waited(needs: Needs, around: Around, since: datetime, until: datetime) -> Step | None:
@@ -73,36 +75,61 @@ def waited(needs: Needs, around: Around, since: datetime, until: datetime) -> St
     return _for_a_slot(needs, around, since, until)
 
 
-def spends(needs: Needs, around: Around, since: datetime, now: datetime) -> Step | None:
-    """The wait from `since` on, of one that waits still, as a step that names the budget; None if it is for no budget.
+def waits_still(needs: Needs, around: Around, since: datetime, now: datetime) -> Step | None:
+    """The wait from `since` on, of one that waits still, as a step; None for one that nobody notices.
 
-    When a budget ran out is in no row: that it is spent now is what can be said.
+    Since when a cap is 0 or a budget spent is in no row: that it is so now is what can be said.
     """
-    if not around.spent:
+    so_far = f"waited {span(now - since)} so far, and"
+    if around.spent:
+        budgets = [it.key for it in around.spent]
+        return _step(since, now, "waited_for_budget", f"{so_far} {around.spent[0]}", {"budgets": budgets})
+    stopped = stops(needs, around)
+    if stopped is None or now - since < NOTICED:
         return waited(needs, around, since, now)
-    words = f"waited {span(now - since)} so far, and {around.spent[0]}"
-    return _step(since, now, "waited_for_budget", words, {"budgets": [it.key for it in around.spent]})
+    return _step(since, now, "drained", f"{so_far} {stopped[1]}", {"limit": stopped[0]})
+
+
+def stops(needs: Needs, around: Around) -> tuple[str, str] | None:
+    """A limit that lets nobody start now, forced or not, and what to do about it; None if there is none."""
+    typed = {"fleet": "fleet", f"workspace:{needs.workspace_id}": f"workspace:{needs.workspace}"}
+    if needs.lane:
+        typed[f"lane:{needs.lane}"] = f"lane:{needs.lane}"
+    limit = next((it for it in typed if around.caps.get(it) == 0), None)
+    if limit is None:
+        return None
+    if limit == "fleet" and around.paused:
+        return limit, f"the fleet is paused by {around.paused}: `slotbeat resume` lets all go on"
+    told = f"the cap of {_named(needs, limit)} is 0, which stops all admission"
+    return limit, f"{told}: `slotbeat limit set {shlex.quote(typed[limit])} N` raises it"
+
+
+def _named(needs: Needs, limit: str) -> str:
+    kinds = {"fleet": "the fleet", "lane": f"lane {needs.lane}"}
+    return kinds.get(limit.partition(":")[0], f"workspace {needs.workspace}")
 
 
 def _for_a_slot(needs: Needs, around: Around, since: datetime, until: datetime) -> Step:
     for limit, holds in _limits(needs, around.holds):
         held, cap = _held(holds, since, until), around.caps.get(limit)
-        if cap is not None and sum(held.values(), timedelta()) >= _NEARLY * cap * (until - since):
+        # Whoever started since was stopped by no cap of 0: it was another one then, and no row says which.
+        if cap and sum(held.values(), timedelta()) >= _NEARLY * cap * (until - since):
             return _full(needs, limit, held, since, until)
-    held = _held(around.holds, since, until)
-    words = f"waited {span(until - since)} although no limit was full all the time:"
-    words += " look for workers that were away, a pause, or a workspace that was not ready"
-    return _step(since, until, "waited", words, {"behind": _first(held)})
+    behind = _first(_held(around.holds, since, until))
+    changed = [_named(needs, limit) for limit, _ in _limits(needs, ()) if around.caps.get(limit) == 0]
+    if changed and behind:
+        words = (
+            f"waited {span(until - since)} while {names(behind)} ran, under another cap of {names(changed)} than now"
+        )
+    else:
+        words = f"waited {span(until - since)} although no limit was full all the time:"
+        words += " look for workers that were away, a pause, or a workspace that was not ready"
+    return _step(since, until, "waited", words, {"behind": behind})
 
 
 def _full(needs: Needs, limit: str, held: Mapping[str, timedelta], since: datetime, until: datetime) -> Step:
-    which = {"fleet": "the fleet", "lane": f"lane {needs.lane}"}.get(limit.partition(":")[0], f"{needs.workspace}")
-    if not held:
-        return _step(
-            since, until, "drained", f"waited {span(until - since)}: the cap of {which} is 0", {"limit": limit}
-        )
     behind = _first(held)
-    words = f"waited {span(until - since)} in line, {which} was full: behind {names(behind)}"
+    words = f"waited {span(until - since)} in line, {_named(needs, limit)} was full: behind {names(behind)}"
     return _step(since, until, "waited_for_slot", words, {"limit": limit, "behind": behind})
 
 
