@@ -44,11 +44,15 @@ def look_ahead(
     one, others = _weighed(schedule, values, avg_turns), crowding.active(connection, values["workspace_id"])
     found = collisions.collision(one, others, now)
     offsets = collisions.free_offsets(one, others, now) if found else ()
-    return Crowding(found, offsets, _calibration(connection, schedule, values["target"]))
+    counts = bool(values.get("max_turns") or avg_turns)
+    return Crowding(found, offsets, _calibration(connection, schedule, values["target"], counts=counts))
 
 
-def _calibration(connection: Postgres, schedule: UUID, target: dict[str, Any]) -> Calibration | None:
+def _calibration(connection: Postgres, schedule: UUID, target: dict[str, Any], *, counts: bool) -> Calibration | None:
+    """None for what takes no turns: of a plain command only a budget or an average tells that it is an agent."""
     adapter = collisions.adapter_of(target)
+    if adapter == collisions.ANY_COMMAND and not counts:
+        return None
     # Who may see one workspace hears nothing of the others, no number either.
     averages = crowding.averages(connection, adapter, schedule, calling().workspace)
     median = collisions.calibration(averages)

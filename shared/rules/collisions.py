@@ -24,6 +24,7 @@ SPAN = timedelta(hours=24)
 BUCKET = timedelta(minutes=5)
 BUCKET_MINUTES = 5
 MOST_OFFSETS = 3
+ANY_COMMAND = "generic"  # the adapter of whatever is not known to be an agent
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
@@ -117,7 +118,7 @@ def calibration(averages: Sequence[int]) -> int | None:
 
 def adapter_of(target: dict[str, object]) -> str:
     """What tells a target's turns: the adapter of a command, else the kind of target."""
-    return str(target.get("adapter") or ("generic" if target.get("kind") == "command" else target.get("kind")))
+    return str(target.get("adapter") or (ANY_COMMAND if target.get("kind") == "command" else target.get("kind")))
 
 
 def _cron_buckets(cron: Cron, one: Weighed, now: datetime) -> frozenset[int]:

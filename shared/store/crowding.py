@@ -28,13 +28,13 @@ def active(connection: Postgres, workspace: UUID) -> list[Weighed]:
 
 
 def averages(connection: Postgres, adapter: str, besides: UUID, only: UUID | None = None) -> list[int]:
-    """What the newest schedules of an adapter take on average, in turns, besides one; with `only`, of a workspace."""
+    """What the newest schedules of an adapter that take turns at all take, on average; with `only`, of a workspace."""
     rows = connection.execute(
         """
         select avg_turns_per_firing from schedules
          where coalesce(target ->> 'adapter', case target ->> 'kind' when 'command' then 'generic'
                                               else target ->> 'kind' end) = %(adapter)s
-           and avg_turns_per_firing is not null and status <> 'archived' and id <> %(besides)s
+           and avg_turns_per_firing > 0 and status <> 'archived' and id <> %(besides)s
            and (%(only)s::uuid is null or workspace_id = %(only)s)
          order by id desc limit %(most)s
         """,

@@ -39,10 +39,10 @@ def applied(connection: Postgres) -> dict[str, str]:
     return dict(connection.execute("select name, checksum from schema_migrations").fetchall())
 
 
-def is_current(connection: Postgres) -> bool:
-    """Whether the database has exactly the migrations of this code."""
+def lacking(connection: Postgres) -> set[str]:
+    """The migrations of this code that the database has not had; it may have more, of a newer release."""
     exists = connection.execute("select to_regclass('schema_migrations') is not null").fetchone()
-    return exists == (True,) and applied(connection).keys() == {name for name, _ in migrations()}
+    return {name for name, _ in migrations()} - (applied(connection).keys() if exists == (True,) else set())
 
 
 def _refuse_strangers(known: dict[str, str]) -> None:

@@ -43,12 +43,12 @@ def test_a_collision_is_told_on_save_and_on_demand_in_its_exact_shape(api: Api) 
 def test_a_new_schedule_hears_what_others_of_its_adapter_take(api: Api, tmp_path: Any) -> None:
     here = api.workspace("here")
     assert api.ask("POST", "/api/schedules", json=form(here, name="first")).json()["calibration"] is None
-    for name, turns in (("a", 10), ("b", 30), ("c", 5000)):
+    for name, turns in (("a", 10), ("b", 30), ("c", 5000), ("takes none", 0)):
         measured(api, api.schedule(here, name, cron="0 5 * * *")["id"], turns)
 
-    made = api.ask("POST", "/api/schedules", json=form(here, name="new", cron="0 9 * * *")).json()
+    made = api.ask("POST", "/api/schedules", json=form(here, name="new", cron="0 9 * * *", max_turns=50)).json()
     cli = Cli({"SLOTBEAT_URL": str(api.client.base_url)}, str(tmp_path))
-    told = cli("schedule", "add", "late", "-w", "here", "--cron", "0 5 * * *", "--", "true")
+    told = cli("schedule", "add", "late", "-w", "here", "--cron", "0 5 * * *", "--max-turns", "50", "--", "true")
 
     assert made["calibration"] == {"adapter": "generic", "median_turns": 30, "schedules": 3}
     assert made["warnings"] == made["offsets"] == []
@@ -56,3 +56,17 @@ def test_a_new_schedule_hears_what_others_of_its_adapter_take(api: Api, tmp_path
     assert "together with c, b, a" in told.stderr
     assert "free instead: --cron '5 5 * * *' (0 turns) or" in told.stderr
     assert "a firing of adapter generic takes 30 turns (the median of 3 other schedules)" in told.stderr
+
+
+def test_a_plain_command_hears_nothing_of_the_turns_of_agents(api: Api) -> None:
+    here = api.workspace("here")
+    measured(api, api.schedule(here, "quiet")["id"], 0)
+    first = api.ask("POST", "/api/schedules", json=form(here, name="agent", max_turns=9)).json()
+    measured(api, first["schedule"]["id"], 30)
+
+    plain = api.ask("POST", "/api/schedules", json=form(here, name="plain")).json()
+    agent = api.ask("POST", "/api/schedules", json=form(here, name="another", max_turns=9)).json()
+
+    assert first["calibration"] is None
+    assert plain["calibration"] is None
+    assert agent["calibration"] == {"adapter": "generic", "median_turns": 30, "schedules": 1}

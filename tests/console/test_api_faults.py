@@ -6,7 +6,7 @@ import time
 from console.local.servers import Servers
 from shared.store.connection import connect
 from shared.store.migrate import migrate
-from tests.console.conftest import api_at, form
+from tests.console.conftest import Api, api_at, form
 from tests.waiting import until
 
 NOBODY = "redis://127.0.0.1:9/0"
@@ -104,3 +104,10 @@ def test_a_database_without_its_tables_is_not_ready_and_says_what_to_do(
         assert "slotbeat migrate" in told.json()["database"]
         migrate(empty_database_url)
         assert api.get("/readyz") == {"ready": True, "database": "ok", "redis": "ok"}
+
+
+def test_a_server_stays_in_service_while_a_newer_release_has_migrated_its_database(api: Api) -> None:
+    """An upgrade migrates first; a balancer that asks must not take every server away until they are replaced."""
+    api.rows("insert into schema_migrations (name, checksum) values ('9999_later.sql', 'x') returning name")
+
+    assert api.get("/readyz")["ready"] is True

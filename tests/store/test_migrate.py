@@ -20,13 +20,13 @@ def test_three_processes_that_migrate_at_once_apply_each_file_once(empty_databas
     names = [name for name, _ in migrate.migrations()]
     assert sorted(map(len, done)) == [0, 0, len(names)]
     with connect(empty_database_url) as connection:
-        assert migrate.is_current(connection)
+        assert migrate.lacking(connection) == set()
         assert sorted(migrate.applied(connection)) == names
 
 
-def test_a_database_without_a_table_is_not_current(empty_database_url: str) -> None:
+def test_a_database_without_a_table_lacks_all_of_them(empty_database_url: str) -> None:
     with connect(empty_database_url) as connection:
-        assert not migrate.is_current(connection)
+        assert migrate.lacking(connection) == {name for name, _ in migrate.migrations()}
 
 
 @pytest.mark.parametrize(
