@@ -103,7 +103,7 @@ def _of_postgres(error: psycopg.Error) -> Problem:
 def away(error: psycopg.OperationalError) -> Problem:
     """503: Postgres does not answer, or has no room to write."""
     why = "has no room left on its disk" if isinstance(error, psycopg.errors.DiskFull) else "does not answer in time"
-    detail = f"Postgres {why}. What runs goes on. Try again in some seconds."
+    detail = f"Postgres {why}. What runs goes on for a while. Try again in some seconds, or look: slotbeat doctor."
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 

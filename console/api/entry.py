@@ -10,16 +10,15 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from console.api import bound, metrics
+from console.api import bound
 from console.api.allowed import SAFE
 from console.callers import LOCAL, NOBODY, Caller
 from console.deeds import api_tokens as api_tokens_deeds
 from console.deeds import sign_ins
-from console.metrics.gather import ANSWERS_WITHIN_S
 from console.problems import Problem
 from shared.events import event
 from shared.store import api_tokens
-from shared.store.connection import Database, cut_after
+from shared.store.connection import Database
 
 COOKIE = "slotbeat_sign_in"
 # Without these nobody could see that the server lives, or sign in.
@@ -51,8 +50,7 @@ class Entry:
         given = headers.getlist("authorization")
         if given:
             text = _bearer(given)
-            find = _soon if scope["path"] == metrics.PATH else sign_ins.by_token
-            return await run_in_threadpool(find, self._database, text, client_of(scope))
+            return await run_in_threadpool(sign_ins.by_token, self._database, text, client_of(scope))
         cookie = cookie_of(headers)
         found = await run_in_threadpool(sign_ins.by_cookie, self._database, cookie) if cookie else None
         if found is not None:
@@ -76,12 +74,6 @@ class Entry:
         if wide is None and not self._require_token:
             return None
         return await run_in_threadpool(why_not, self._database, wide or "loopback with SLOTBEAT_REQUIRE_TOKEN")
-
-
-def _soon(database: Database, text: str, client: str) -> Caller:
-    """Whose token this is, while Prometheus still waits to be told that Postgres is frozen."""
-    with cut_after(database.connection(), ANSWERS_WITHIN_S):
-        return sign_ins.by_token(database, text, client)
 
 
 def _keep(database: Database, text: str) -> str | None:

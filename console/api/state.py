@@ -12,12 +12,13 @@ from shared.admission import Admission
 from shared.pressure import Pressure
 from shared.rules.text import one_line
 from shared.store.connection import Database, Postgres
+from shared.store.frozen import WatchedDatabase
 
 _LONGEST_ACTOR = 100
 MOST_ITEMS = 200
 
 
-class Connections(Database):
+class Connections(WatchedDatabase):
     """One connection per thread of the pool; those of threads that ended are closed, and all at the end."""
 
     def __init__(self, database_url: str) -> None:
@@ -46,6 +47,7 @@ class Connections(Database):
         with self._making:
             while self._made:
                 self._made.popitem()[1].close()
+        super().close()
 
 
 def _may_be_lost(known: Postgres) -> bool:

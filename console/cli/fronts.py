@@ -102,9 +102,9 @@ def _need_token(context: click.Context, arguments: tuple[str, ...]) -> None:
     _set_addresses(context)
     from console.api.entry import why_not
     from shared.settings import addresses
-    from shared.store.connection import Database
+    from shared.store.frozen import WatchedDatabase
 
-    database = Database(addresses().database_url)
+    database = WatchedDatabase(addresses().database_url)
     try:
         why = why_not(database, where)
     finally:

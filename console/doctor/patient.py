@@ -18,6 +18,7 @@ from shared.redis_servers import client
 from shared.store import epoch, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres
+from shared.store.frozen import WatchedDatabase
 from shared.store.processes import Process
 
 _Seen = TypeVar("_Seen")
@@ -43,7 +44,7 @@ class Patient:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.where.database_url, application="slotbeat doctor")
+        return WatchedDatabase(self.where.database_url, application="slotbeat doctor")
 
     @cached_property
     def redis(self) -> Redis:

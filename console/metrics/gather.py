@@ -21,13 +21,11 @@ from shared.celery_app import REAP, RECONCILE, RETAIN
 from shared.pressure import Pressure
 from shared.store import cadence, gauges, limits, processes, silence, tallies
 from shared.store import settings as settings_table
-from shared.store.connection import Postgres, cut_after
+from shared.store.connection import Postgres
 
 # Series of one kind: more limits or workers than that are for a system that is looked at in another way.
 MOST_SERIES = 200
 BEAT_SIGNS_WITHIN_S = 15.0
-# Prometheus gives up after ten seconds, and would take a frozen server for an API that is down.
-ANSWERS_WITHIN_S = 4.0
 
 Sample = tuple[Metric, tuple[str, ...], float]
 Histogram = tuple[Metric, dict[str, float], float]
@@ -46,9 +44,8 @@ class Gathered(Collector):
         samples, histograms = list[Sample](), list[Histogram]()
         try:
             connection = self._admission.database.connection()
-            with cut_after(connection, ANSWERS_WITHIN_S):
-                counted = tallies.counted(connection)
-                rows = [*_counters(counted), *_from_rows(connection)]
+            counted = tallies.counted(connection)
+            rows = [*_counters(counted), *_from_rows(connection)]
             samples += [*rows, (known.REACHABLE, ("postgres",), 1)]
             histograms += _histograms(counted)
         except Error:

@@ -5,14 +5,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
-import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 Postgres = Connection[TupleRow]
+_Kind = TypeVar("_Kind", bound=Postgres)
 
 # A server that does not answer must not hold a caller for longer than a heartbeat lease.
 _TIMEOUTS = {
@@ -27,10 +27,10 @@ _SERVER_TIMEOUTS = (
 )
 
 
-def connect(database_url: str, *, application: str = "slotbeat") -> Postgres:
+def connect(database_url: str, *, application: str = "slotbeat", kind: type[_Kind] = Connection[TupleRow]) -> _Kind:
     """A connection in autocommit mode; raises psycopg.OperationalError when there is none to be had."""
     conninfo = make_conninfo(database_url, **_TIMEOUTS, application_name=application, options=_SERVER_TIMEOUTS)
-    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=2)
+    return kind.connect(conninfo, autocommit=True, prepare_threshold=2)
 
 
 @contextmanager
@@ -90,8 +90,11 @@ class Database:
         """This thread's connection; a broken one is replaced."""
         known: Postgres | None = getattr(self._own, "connection", None)
         if known is None or known.closed or known.broken:
-            known = self._own.connection = connect(self.url, application=self._application)
+            known = self._own.connection = self._connect()
         return known
+
+    def _connect(self) -> Postgres:
+        return connect(self.url, application=self._application)
 
     @contextmanager
     def transaction(self) -> Iterator[Postgres]:

@@ -1,10 +1,13 @@
 """Brings a database up to the schema of this code: forward only, one transaction a file, under a lock."""
 
 import hashlib
+from contextlib import closing
 from importlib.resources import files
+from math import inf
 
 from shared.events import event
-from shared.store.connection import Postgres, connect
+from shared.store.connection import Postgres
+from shared.store.frozen import WatchedDatabase
 
 _LOCK = 7300
 
@@ -21,7 +24,9 @@ def migrations() -> list[tuple[str, bytes]]:
 
 def migrate(database_url: str) -> list[str]:
     """Applies what is missing, and names it. Safe to call from several processes at once."""
-    with connect(database_url, application="slotbeat migrate") as connection:
+    database = WatchedDatabase(database_url, application="slotbeat migrate", at_most_s=inf)
+    with closing(database):
+        connection = database.connection()
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = 0")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
