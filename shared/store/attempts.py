@@ -116,7 +116,7 @@ def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list
             """
             with live as (
               select id from attempts
-               where token = any(%(tokens)s) and ended_at is null
+               where token = any(%(tokens)s) and outcome is null
                order by token for update skip locked)
             update attempts a
                set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
@@ -130,7 +130,7 @@ def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list
                 """
                 update attempts
                    set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
-                 where token = %(token)s and ended_at is null
+                 where token = %(token)s and outcome is null
                 returning token, abort_reason
                 """,
                 {"token": token, "lease": lease},

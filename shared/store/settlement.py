@@ -140,7 +140,7 @@ _END = """
              output_tokens = coalesce(%(output_tokens)s, output_tokens),
              cost_micros = coalesce(%(cost_micros)s, cost_micros), peak_rss_mb = %(peak_rss_mb)s,
              remote_ref = coalesce(%(remote_ref)s, remote_ref)
-       where token = %(token)s and ended_at is null
+       where token = %(token)s and outcome is null
       returning token, turns, input_tokens, output_tokens, cost_micros)
 """
 _FINISH = (

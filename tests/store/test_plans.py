@@ -5,14 +5,20 @@ from typing import Any
 import pytest
 
 from shared.rules.endings import Becomes, Report
-from shared.store import settlement
+from shared.store import attempts, settlement
 from shared.store.due import LOCK_DUE
-from tests.store.rows import Rows
+from tests.store.rows import LEASE, Rows
 
 MANY_SCHEDULES = """
     insert into schedules (id, workspace_id, name, cron, target, next_run_at)
     select gen_random_uuid(), %s, n::text, '0 3 * * *', '{}', now() + make_interval(mins => n)
       from generate_series(1, 10000) as n
+"""
+# History as it is after months: no trigger looks at it.
+MANY_ATTEMPTS = """
+    insert into attempts (firing_id, number, token, request_id, worker, claimed_at, heartbeat_expires_at, lease_ms,
+                          run_expires_at, ended_at, outcome)
+    select id, 1, nextval('tokens'), gen_random_uuid(), '{}', now(), now(), 1, now(), now(), 'cancelled' from firings
 """
 MANY_ENDED = """
     with born as (
@@ -20,7 +26,7 @@ MANY_ENDED = """
       select gen_random_uuid(), %s, 'adhoc', now(), 't', '{}', 9 from generate_series(1, 5000) returning id)
     select count(*) from born
 """
-READ = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'firings'"
+READ = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = %s"
 
 
 def plan(rows: Rows, query: str, values: dict[str, Any]) -> str:
@@ -69,14 +75,58 @@ def test_the_end_of_a_run_reads_no_other_though_statistics_say_that_nothing_runs
         rows.firing()
 
     with rows.sql.transaction():
-        before = rows.one(READ)
+        before = rows.one(READ, "firings")
         ended = settlement.lock_ending(rows.sql, run.token)
         assert ended is not None
         assert settlement.end_attempt(rows.sql, ended, becomes, Report(None))
         rows.sql.execute("set constraints all immediate")
-        read = rows.one(READ) - before
+        read = rows.one(READ, "firings") - before
 
     assert 100 <= read < 150
+
+
+@pytest.mark.parametrize("deed", ["settle", "renew"])
+def test_an_attempt_is_found_by_its_token_though_statistics_say_that_there_is_none(rows: Rows, deed: str) -> None:
+    """They are of an hour before the first firing, and a plan that goes through all is cheap then, and is kept."""
+    rows.cap("fleet", 100)
+    rows.sql.execute(MANY_ENDED, [rows.workspace])
+    rows.sql.execute("set session_replication_role = 'replica'")
+    rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
+    rows.sql.execute(MANY_ATTEMPTS)
+    rows.sql.execute("set session_replication_role = 'origin'")
+    rows.sql.execute("vacuum analyze")
+    tokens = [rows.running(schedule_id=rows.schedule(), max_run_seconds=90).token for _ in range(100)]
+
+    with rows.sql.transaction():
+        before = rows.one(READ, "attempts")
+        if deed == "renew":
+            attempts.renew(rows.sql, tokens[50:53], LEASE)
+        else:
+            ended = settlement.lock_ending(rows.sql, tokens[50])
+            assert ended is not None
+            assert settlement.end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
+            rows.sql.execute("set constraints all immediate")
+        read = rows.one(READ, "attempts") - before
+
+    assert read < 30
+
+
+def test_a_settle_planned_while_there_were_few_attempts_reads_no_more_once_there_are_many(rows: Rows) -> None:
+    """A worker's plans are kept, and the first ones are of the day of its installation."""
+    rows.cap("fleet", 300)
+    read: list[int] = []
+    for many in (2, 250):
+        tokens = [rows.running(schedule_id=rows.schedule(), max_run_seconds=90).token for _ in range(many)]
+        rows.sql.execute("vacuum analyze") if many == 2 else None
+        with rows.sql.transaction():
+            before = rows.one(READ, "attempts")
+            ended = settlement.lock_ending(rows.sql, tokens[-1])
+            assert ended is not None
+            assert settlement.end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
+            rows.sql.execute("set constraints all immediate")
+            read.append(rows.one(READ, "attempts") - before)
+
+    assert read[1] < read[0] + 20
 
 
 def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
