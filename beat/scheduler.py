@@ -43,7 +43,7 @@ class Scheduler(CeleryScheduler):
         self.where = settings.addresses()
         if (why := cluster_refused(self.where)) is not None:
             raise SystemExit(why)
-        self.database = Database(self.where.database_url, application="slotbeat beat")
+        self.database = Database(self.where.database_url, application="slotbeat beat", by_index=True)
         self.settings = settings.read()
         self.admission = Admission(self.database, self.where, self.settings, self.app)
         self.pressure = Pressure(self.where.redis_url, self.where.namespace)

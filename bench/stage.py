@@ -55,7 +55,7 @@ def stage(settings: Settings | None = None) -> Iterator[Stage]:
         os.environ.update(DATABASE_URL=where.database_url, REDIS_URL=where.redis_url)
         migrate(where.database_url)
         app = make_app("bench", where)
-        database = Database(where.database_url, application="slotbeat bench")
+        database = Database(where.database_url, application="slotbeat bench", by_index=True)
         # Filling ten thousand rows is no part of what is measured, and may take its time.
         database.connection().execute("set statement_timeout = '120s'")
         admission = Admission(database, where, settings, app)

@@ -1,12 +1,14 @@
 """One message's firings: the one that it names, then those that each end makes room for."""
 
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from shared.clock import boottime, monotonic
 from workers import monitors, shop
-from workers.execute import Claimed, claim, pass_on, release, see_through
+from workers.claim import Claimed, claim
+from workers.execute import pass_on, see_through
 from workers.owed import Owed
+from workers.relay import Relay
 from workers.settle import Settled
 from workers.station import Station
 
@@ -49,27 +51,30 @@ def execute(station: Station, firing: UUID, celery_id: str | None) -> str:
     try:
         while claimed is not None:
             chain.so_far += 1
-            settled = see_through(station, claimed, owed)
+            relay = Relay(station, claimed.attempt, chain.may_go_on)
+            settled = see_through(station, claimed, owed, relay)
             first = settled.status or settled.answer if chain.so_far == 1 else first
-            claimed = follow(station, claimed, settled, owed, chain)
+            claimed = follow(station, claimed, settled, relay, owed, chain)
     finally:
         owed.pay()
     return first
 
 
-def follow(station: Station, ended: Claimed, settled: Settled, owed: Owed, chain: Chain) -> Claimed | None:
+def follow(
+    station: Station, ended: Claimed, settled: Settled, relay: Relay, owed: Owed, chain: Chain
+) -> Claimed | None:
     """Gives the slot back; the next in line, claimed for this process, if there is one that it may run."""
     admission, attempt = station.admission, ended.attempt
-    taking = uuid4() if chain.may_go_on() else None
-    next_ones, taken = release(station, attempt, taking)
+    may_go_on = chain.may_go_on()
+    next_ones = relay.give_back()
     if next_ones:
         owed.add(lambda: admission.hand_over(pass_on(station, attempt, settled)))
     else:
         next_ones = pass_on(station, attempt, settled)
-    mine = next_ones[0] if next_ones and taking is not None else None
+    taken = relay.taken(next_ones[0].firing) if next_ones else None
+    mine = next_ones[0] if next_ones and (taken is not None or may_go_on) else None
     admission.hand_over(next_ones if mine is None else next_ones[1:])
-    celery_id = str(uuid4())
-    following = None if mine is None else claim(station, mine.firing, celery_id, taking if taken else None)
+    following = None if mine is None else claim(station, mine.firing, relay.celery_id, taken)
     chain.keep(_news(ended, settled, following, chain.so_far))
     owed.add(partial(chain.tell, station))
     return following

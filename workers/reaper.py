@@ -21,8 +21,8 @@ from shared.rules.endings import INTERRUPTED
 from shared.rules.reasons import Reason
 from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, Seen, Settle, Verdict, verdict
 from shared.settings import Settings
-from shared.store import attempts, cadence, processes
-from shared.store.attempts import LiveAttempt
+from shared.store import cadence, liveness, processes
+from shared.store.liveness import LiveAttempt
 from workers import remote, restart, tree
 from workers.check import Case, checked
 from workers.outcome import Outcome
@@ -89,7 +89,7 @@ def reap_former_self(station: Station) -> int:
         of_us = (known.kind, known.node, known.boot_id) == ("worker", worker.node, worker.boot_id)
         if of_us and not _is_alive(known.pid, known.pid_start):
             processes.leave(station.database.connection(), known.id)
-    for suspect in attempts.of_host(station.database.connection(), worker.node, worker.boot_id):
+    for suspect in liveness.of_host(station.database.connection(), worker.node, worker.boot_id):
         if _is_alive(suspect.worker.get("pid"), suspect.worker.get("pid_start")):
             continue
         try:
@@ -106,7 +106,7 @@ def reap_orphan(station: Station, token: int) -> bool:
     For a thread of its own. If it fails, the sweeps find the attempt when its lease is over.
     """
     try:
-        suspect = attempts.live(station.database.connection(), token)
+        suspect = liveness.live(station.database.connection(), token)
         return suspect is not None and _reap_gone(station, suspect)
     except Exception as error:  # noqa: BLE001 nobody is above to hear of it
         trouble("reaper.row_failed", error, token=token)
@@ -131,7 +131,7 @@ def _sweep(station: Station, settings: Settings) -> Counter[str]:
     counts: Counter[str] = Counter()
     grace, after = timedelta(seconds=settings.reap_grace_s), None
     for _ in range(BATCHES):
-        found = attempts.suspects(station.database.connection(), grace, BATCH, after)
+        found = liveness.suspects(station.database.connection(), grace, BATCH, after)
         counts += judge(station, found, settings)
         if len(found) < BATCH:
             break
@@ -228,7 +228,7 @@ def clocks_of(settings: Settings, lease_ms: int) -> Clocks:
 def _tick(station: Station, suspects: Sequence[LiveAttempt], settings: Settings) -> dict[int, int]:
     grace = timedelta(seconds=settings.reap_grace_s)
     late = [(it.token, it.heartbeat_expires_at) for it in suspects if it.heartbeat_expires_at + grace < it.now]
-    return attempts.mark_dead_ticks(station.database.connection(), late) if late else {}
+    return liveness.mark_dead_ticks(station.database.connection(), late) if late else {}
 
 
 def seen(suspect: LiveAttempt, dead_ticks: int) -> Seen:

@@ -32,7 +32,21 @@ class Settled:
     has_next: bool = True
 
 
-Ahead = Callable[[Postgres], object]
+Part = Callable[[Postgres], object]
+
+
+@dataclass(frozen=True)
+class Company:
+    """What is sent with a settle: `ahead` of it, in a transaction of its own; `along`, before its commit.
+
+    Along goes only what follows a completed firing, when the settle's own writes are sent.
+    """
+
+    ahead: Part | None = None
+    along: Part | None = None
+
+
+ALONE = Company()
 
 
 def settle(
@@ -41,17 +55,15 @@ def settle(
     outcome: Outcome,
     settings: Settings,
     streams: int | None = None,
-    *,
-    ahead: Ahead | None = None,
+    company: Company = ALONE,
 ) -> Settled:
     """Ends an attempt by its token; may be repeated, when the answer to a COMMIT was lost.
 
     `already`: this attempt had ended so before. `fenced`: it was ended by somebody else, and what it
     reports is kept on the attempt for people to read, and changes nothing.
-    `streams` are the interactive ones that are active meanwhile, where that is known; `ahead` is written in a
-    transaction of its own first.
+    `streams` are the interactive ones that are active meanwhile, where that is known.
     """
-    return settle_together(database, [(token, outcome)], settings, streams, ahead=ahead)[0]
+    return settle_together(database, [(token, outcome)], settings, streams, company)[0]
 
 
 def settle_together(
@@ -59,8 +71,7 @@ def settle_together(
     endings: Sequence[tuple[int, Outcome]],
     settings: Settings,
     streams: int | None = None,
-    *,
-    ahead: Ahead | None = None,
+    company: Company = ALONE,
 ) -> list[Settled]:
     """The same of several attempts in one transaction, in the order given: all of them, or an error and none.
 
@@ -68,9 +79,11 @@ def settle_together(
     sent without waiting for each answer: an ending is two round trips, however many rows it touches.
     """
     connection = database.connection()
-    with sent_together(connection, ahead):
+    with sent_together(connection, company.ahead):
         known = settlement.lock_endings(connection, [token for token, _ in endings])
         told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
+        if company.along is not None and told[-1].status == "completed":
+            company.along(connection)
     for (token, outcome), settled in zip(endings, told, strict=True):
         if settled.answer == "ok":
             _say(known[token], outcome.by, settled)

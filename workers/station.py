@@ -28,7 +28,7 @@ class Station:
     def __init__(self, app: Celery, worker: Worker) -> None:
         where = knobs.addresses()
         self.worker = worker
-        self.database = Database(where.database_url, application=f"slotbeat {worker.node}"[:63])
+        self.database = Database(where.database_url, application=f"slotbeat {worker.node}"[:63], by_index=True)
         self.settings = knobs.read()
         self._read_at = self._streams_at = float("-inf")
         self._streams: int | None = None

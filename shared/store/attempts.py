@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import class_row
+from psycopg import Cursor
+from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import Jsonb
 
 from shared.store.connection import Postgres
@@ -75,7 +76,16 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
 
     Asked again with the same request it gives the same answer, so that an answer that was lost is found.
     """
-    row = connection.execute(
+    # The firing may be committed while the statement waits for admission: its function sees it, and its join does not.
+    return answered(ask(connection, firing, request, by)) or claim(connection, firing, request, by)
+
+
+Question = Cursor[TupleRow]
+
+
+def ask(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Question:
+    """The same, within a transaction of the caller's: `answered` has the answer, good once that is committed."""
+    return connection.execute(
         """
         select c.answer, c.full_limit,
                f.id, %(request)s::uuid, c.token, c.number, f.workspace_id, w.name,
@@ -96,14 +106,16 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
             "celery_id": by.celery_id,
             "lease": by.lease,
         },
-    ).fetchone()
+    )
+
+
+def answered(question: Question) -> Attempt | Refused | None:
+    """What a claim came to; None where it is to be asked again."""
+    row = question.fetchone()
     assert row is not None
     if row[0] != "claimed":
         return Refused(row[0], row[1])
-    if row[2] is None:
-        # The firing was committed while this statement waited for admission: the function saw it, the join did not.
-        return claim(connection, firing, request, by)
-    return Attempt(*row[2:])
+    return None if row[2] is None else Attempt(*row[2:])
 
 
 def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list[Renewed]:
@@ -191,106 +203,3 @@ def keep_late_result(connection: Postgres, token: int, result: dict[str, Any]) -
         "update attempts set late_result = %(result)s where token = %(token)s and ended_at is not null",
         {"token": token, "result": Jsonb(result)},
     )
-
-
-@dataclass(frozen=True)
-class LiveAttempt:
-    """What the reaper's verdict needs to know, with Postgres's own time."""
-
-    token: int
-    firing_id: UUID
-    request_id: UUID
-    worker: dict[str, Any]
-    celery_task_id: str | None
-    claimed_at: datetime
-    heartbeat_expires_at: datetime
-    run_expires_at: datetime
-    abort_requested_at: datetime | None
-    abort_reason: str | None
-    interrupting: bool
-    dead_ticks: int
-    dead_tick_at: datetime | None
-    exit_code: int | None
-    exit_reason: str | None
-    exited_at: datetime | None
-    turns: int
-    lease_ms: int
-    attempt_count: int
-    max_attempts: int
-    interrupted_count: int
-    schedule_id: UUID | None
-    success_check: dict[str, Any] | None
-    exit_result: str | None
-    now: datetime
-
-
-_LIVE = """
-    select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
-           a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
-           a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
-           f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id,
-           f.success_check, a.exit_result, now() as now
-      from attempts a join firings f on f.id = a.firing_id
-     where a.ended_at is null
-"""
-
-
-def suspects(
-    connection: Postgres, grace: timedelta, most: int, after: tuple[datetime, int] | None = None
-) -> list[LiveAttempt]:
-    """Live attempts that some clock has run out on, the longest dead first, from behind an expiry and token.
-
-    An attempt within its leases is not even read: whatever the number of sweeps, it is not touched.
-    """
-    expiry, token = after or (None, None)
-    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
-        return cursor.execute(
-            _LIVE
-            + """
-               and (a.heartbeat_expires_at + %(grace)s < now() or a.run_expires_at < now()
-                    or a.exited_at is not null or a.abort_requested_at is not null)
-               and (%(token)s::bigint is null or (a.heartbeat_expires_at, a.token) > (%(expiry)s, %(token)s))
-             order by a.heartbeat_expires_at, a.token limit %(most)s
-            """,
-            {"grace": grace, "most": most, "expiry": expiry, "token": token},
-        ).fetchall()
-
-
-def live(connection: Postgres, token: int) -> LiveAttempt | None:
-    """The attempt of this token, unless it has ended."""
-    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
-        return cursor.execute(_LIVE + " and a.token = %(token)s", {"token": token}).fetchone()
-
-
-def of_host(connection: Postgres, node: str, boot_id: str) -> list[LiveAttempt]:
-    """Live attempts of workers of this node name, on this boot of the kernel."""
-    with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:
-        return cursor.execute(
-            _LIVE + " and a.worker ->> 'node' = %(node)s and a.worker ->> 'boot_id' = %(boot_id)s",
-            {"node": node, "boot_id": boot_id},
-        ).fetchall()
-
-
-def mark_dead_ticks(connection: Postgres, found: Sequence[tuple[int, datetime]]) -> dict[int, int]:
-    """One more sweep that found these attempts past their lease; the counts of those it was counted for.
-
-    Given as token and the expiry that was seen: one that was renewed since is left alone, and so is one that
-    somebody is writing to. At most one per renewal interval (a quarter of the lease the attempt was claimed
-    with), so that many sweeps at once, or a backlog of them, judge no faster.
-    """
-    rows = connection.execute(
-        """
-        with late as (
-          select a.id from attempts a
-            join unnest(%(tokens)s::bigint[], %(expiries)s::timestamptz[]) as seen (token, expires)
-              on seen.token = a.token and seen.expires = a.heartbeat_expires_at
-           where a.ended_at is null
-             and (a.dead_tick_at is null or a.dead_tick_at <= now() - make_interval(secs => a.lease_ms / 4000.0))
-           order by a.token for update of a skip locked)
-        update attempts a set dead_ticks = dead_ticks + 1, dead_tick_at = now()
-          from late where a.id = late.id
-        returning a.token, a.dead_ticks
-        """,
-        {"tokens": [token for token, _ in found], "expiries": [expires for _, expires in found]},
-    ).fetchall()
-    return dict(rows)

@@ -1,6 +1,6 @@
 """What must hold in every state, and of every step."""
 
-from tests.model.steps import Step
+from tests.model.steps import BY_TOKEN, Step
 from tests.model.world import A_ROW, FORCED_ROW, NO_SLOT, RUNNING, TERMINAL, Rules, World
 
 
@@ -34,9 +34,9 @@ def broken_by(before: World, step: Step, rules: Rules) -> str | None:
             return "a token did not rise with the claim, and only with it"
         if new.n > old.n and new.slot == A_ROW and rules.slot_rows and _held(after) > after.rows.cap:
             return "a firing started although no slot was free under the cap"
-        if rules.token_checked and step.label[0] in ("settle", "settle_answer_lost", "record_exit"):
+        if rules.token_checked and step.label[0] in BY_TOKEN:
             worker = before.workers[int(step.label[1])]
-            if (f, old.n) != (worker.f, worker.n):
+            if (f, old.n) != (worker.f, worker.n) and not (worker.taking and f != worker.f):
                 return "a stale token changed a row"
     return None
 

@@ -15,9 +15,9 @@ from shared.rules.endings import NOT_STARTED
 from shared.settings import Settings
 from shared.store import attempts, epoch, limits, processes
 from shared.store.connection import Database
-from tests.model.world import ABSENT, LEASED, RESERVED, WAITING, Rules, World
+from tests.model.world import ABSENT, LEASED, RESERVED, WAITING, Rules, Worker, World
 from workers.outcome import Outcome
-from workers.settle import settle
+from workers.settle import Company, settle
 from workers.station import Station
 
 LEASE = timedelta(seconds=60)
@@ -106,12 +106,28 @@ class Real:
 
     def commit(self, i: int, before: World, after: World) -> None:
         """The claim in Postgres; its answer must be the one that was foretold."""
-        it, then = before.workers[i], after.workers[i]
-        by = attempts.Claimer({"id": f"w{i}"}, None, self.workers[i].gate.epoch, LEASE)
-        told = attempts.claim(self.sql, self.firings[it.f], self.requests[it.f, it.r], by)
+        it = before.workers[i]
+        told = attempts.claim(self.sql, self.firings[it.f], self.requests[it.f, it.r], self._claimer(i))
+        self._as_foretold(told, it.f, after.workers[i])
+
+    def settle_and_commit(self, i: int, before: World, after: World) -> None:
+        """The worker's settle, and the claim of what it took in the same transaction."""
+        it, asked = before.workers[i], list[attempts.Question]()
+        mine = (self.firings[1 - it.f], self.requests[1 - it.f, it.taking], self._claimer(i))
+        company = Company(along=lambda connection: asked.append(attempts.ask(connection, *mine)))
+        told = settle(self.database, self.tokens[it.f, it.n], OUTCOMES[it.out], SETTINGS, company=company)
+        assert told.answer == "ok"
+        answer = attempts.answered(asked[0])
+        assert answer is not None
+        self._as_foretold(answer, 1 - it.f, after.workers[i])
+
+    def _claimer(self, i: int) -> attempts.Claimer:
+        return attempts.Claimer({"id": f"w{i}"}, None, self.workers[i].gate.epoch, LEASE)
+
+    def _as_foretold(self, told: attempts.Attempt | attempts.Refused, f: int, then: Worker) -> None:
         if isinstance(told, attempts.Attempt):
             assert then.phase in ("claimed", "leased"), f"claimed, and not {then}"
-            assert self.tokens.setdefault((it.f, then.n), told.token) == told.token
+            assert self.tokens.setdefault((f, then.n), told.token) == told.token
         else:
             answer = {"draining": "full"}.get(told.answer, told.answer)
             assert answer == (then.out or "stale"), f"{told}, and not {then}"
@@ -140,11 +156,15 @@ class Real:
 
     def take_next(self, i: int, f: int, before: World, after: World) -> None:
         """The slot given back, and the other firing leased to the same worker."""
-        it, request = before.workers[i], self.draw(f, after.gate.seats[f] - LEASED)
+        it, seat = before.workers[i], after.gate.seats[f]
+        is_taken = seat > LEASED and seat != before.gate.seats[f]
+        request = self.draw(f, seat - LEASED) if is_taken else uuid4()
         mine = (self.firings[it.f], self.requests[it.f, it.r])
         for _ in range(2):  # an answer that was lost is found by asking again
             made, taken = self.workers[i].gate.release_and_take(*mine, request, f"w{i}", LEASE_MS)
-            assert (taken, made[0].firing) == (self.firings[f], self.firings[f])
+            assert (taken, [it.firing for it in made]) == (
+                (self.firings[f], [self.firings[f]]) if is_taken else (None, [])
+            )
 
     def renew(self, f: int, before: World) -> None:
         attempts.renew(self.sql, [self.tokens[f, before.rows.firings[f].n]], LEASE)

@@ -1,7 +1,7 @@
 """Reconciler and reaper on the real rows and scripts, one healing at a time."""
 
 from shared.rules.verdict import verdict
-from shared.store import attempts
+from shared.store import liveness
 from tests.model.real import SETTINGS, Real
 from tests.model.world import World
 from workers import reaper
@@ -55,7 +55,7 @@ def _earlier(real: Real, f: int, column: str, seconds: int) -> None:
 
 def _judge(real: Real, f: int, *, told: bool) -> object:
     grace = reaper.timedelta(seconds=SETTINGS.reap_grace_s)
-    [suspect] = [it for it in attempts.suspects(real.sql, grace, 10) if it.firing_id == real.firings[f]]
+    [suspect] = [it for it in liveness.suspects(real.sql, grace, 10) if it.firing_id == real.firings[f]]
     if told:
         real.upkeep.make_whole()
         return reaper.judge(real.station, [suspect], SETTINGS) or None

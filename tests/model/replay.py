@@ -15,7 +15,7 @@ HEALINGS = ("offer", "overdue", "block_over", "fill", "strangers", "seat", "reca
 # What only a worker's own memory or a guard sees, and what is lost on its way.
 UNSEEN = (
     *("crash", "order", "start", "guard_refuses", "guard_kills", "payload_ends", "renewal_heard", "cap_not_told"),
-    *("postgres_away_at_claim", "postgres_away_at_settle", "exit_not_recorded", "gate_away"),
+    *("postgres_away_at_claim", "postgres_away_at_settle", "exit_not_recorded", "gate_away", "cut_off"),
 )
 
 
@@ -76,7 +76,10 @@ _ACTS: dict[str, Callable[[Real, Turn], Any]] = {
     "record_exit": lambda real, it: real.record_exit(it.first, it.before),
     "settle": lambda real, it: real.settle(it.first, it.before, it.after),
     "settle_answer_lost": lambda real, it: real.settle(it.first, it.before, it.after),
+    "settle_and_commit": lambda real, it: real.settle_and_commit(it.first, it.before, it.after),
+    "settle_and_commit_answer_lost": lambda real, it: real.settle_and_commit(it.first, it.before, it.after),
     "release": lambda real, it: real.give_back(it.first, it.before),
+    "release_ahead": lambda real, it: real.take_next(it.first, it.last, it.before, it.after),
     "release_and_take": lambda real, it: real.take_next(it.first, it.last, it.before, it.after),
     "take_answer_lost": lambda real, it: real.take_next(it.first, it.last, it.before, it.after),
     "put_back": lambda real, it: real.give_back(it.first, it.before),

@@ -1,4 +1,4 @@
-"""What a worker may do next, step by step, and what becomes of payloads under their guards."""
+"""What a worker may do next, step by step."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,6 @@ from tests.model import rows as sql
 from tests.model.world import (
     LEASED,
     RESERVED,
-    RUNNING,
     WAITING,
     Label,
     Payload,
@@ -17,11 +16,13 @@ from tests.model.world import (
     World,
     idle,
     is_live,
-    owner,
-    with_row,
     with_worker,
 )
 
+BY_TOKEN = (
+    *("settle", "settle_answer_lost", "record_exit"),
+    *("settle_and_commit", "settle_and_commit_answer_lost"),
+)
 ASKING = ("leased", "claimed", "ordered")
 
 
@@ -51,6 +52,9 @@ def of_worker(world: World, i: int, rules: Rules) -> Steps:
             yield from _payload_ends(world, i)
         case "ended" | "recorded":
             yield from _settle(world, i, rules)
+            yield from _release_ahead(world, i, rules)
+        case "ahead":
+            yield from _settle_and_claim(world, i, rules)
         case _:  # settled, or back from Postgres with a no
             yield from _tell_gate(world, i, rules)
     if worker.phase != "idle":
@@ -96,7 +100,7 @@ def unused(world: World, f: int) -> int:
     """A request of this firing that nobody knows."""
     row, seat = world.rows.firings[f], world.gate.seats[f]
     used = {row.r, seat - LEASED if seat > LEASED else 0}
-    used |= {it.r for it in world.workers if it.f == f} | {it.r for it in world.payloads if it.f == f}
+    used |= {it.r if it.f == f else it.taking for it in world.workers} | {it.r for it in world.payloads if it.f == f}
     return next(r for r in range(1, 9) if r not in used)
 
 
@@ -123,24 +127,25 @@ def _begin(world: World, i: int, rules: Rules) -> Steps:
     worker = world.workers[i]
     late = worker.age >= rules.deadline_age
     if worker.phase == "claimed":
-        after = _ended(worker, "not") if late else worker._replace(phase="ordered")
+        after = ended(worker, "not") if late else worker._replace(phase="ordered")
         yield Step(("order", i), with_worker(world, i, after))
     elif late and rules.guard_checks_before_start:
-        yield Step(("guard_refuses", i), with_worker(world, i, _ended(worker, "not")))
+        yield Step(("guard_refuses", i), with_worker(world, i, ended(worker, "not")))
     else:
         payload = Payload(worker.f, worker.n, worker.r, worker.age)
         started = world._replace(payloads=tuple(sorted((*world.payloads, payload))))
         yield Step(("start", i), with_worker(started, i, worker._replace(phase="running", age=0)))
 
 
-def _ended(worker: Worker, out: str) -> Worker:
+def ended(worker: Worker, out: str) -> Worker:
+    """Its payload is gone, and this is how it went."""
     return worker._replace(phase="ended", r=worker.r, age=0, out=out)
 
 
 def _payload_ends(world: World, i: int) -> Steps:
     worker = world.workers[i]
     left = tuple(it for it in world.payloads if (it.f, it.n) != (worker.f, worker.n))
-    yield Step(("payload_ends", i), with_worker(world._replace(payloads=left), i, _ended(worker, "ok")))
+    yield Step(("payload_ends", i), with_worker(world._replace(payloads=left), i, ended(worker, "ok")))
 
 
 def _settle(world: World, i: int, rules: Rules) -> Steps:
@@ -150,12 +155,61 @@ def _settle(world: World, i: int, rules: Rules) -> Steps:
         yield Step(("record_exit", i), with_worker(world._replace(rows=sql.exit_recorded(world, i)), i, recorded))
         yield Step(("exit_not_recorded", i), with_worker(world, i, recorded), 1)
         return
-    after = Worker("settled", worker.f, worker.r, epoch=worker.epoch)
+    after = _asking(worker) if worker.taking else Worker("settled", worker.f, worker.r, epoch=worker.epoch)
     rows = sql.settled(world, i, rules)
     yield Step(("settle", i), with_worker(world._replace(rows=rows), i, after))
     if rows is not world.rows:
         yield Step(("settle_answer_lost", i), world._replace(rows=rows), 1)
     yield Step(("postgres_away_at_settle", i), with_worker(world, i, after), 1)
+
+
+def _release_ahead(world: World, i: int, rules: Rules) -> Steps:
+    """A success whose rows are locked: its slot given back, and the next in line taken, before the settle commits."""
+    worker, other = world.workers[i], 1 - world.workers[i].f
+    is_sure = worker.phase == "recorded" and worker.out == "ok" and is_live(world, worker.f, worker.n)
+    if not is_sure or worker.epoch != world.gate.epoch or world.gate.seats[worker.f] != LEASED + worker.r:
+        return
+    gate, r = lua.release(world.gate, worker.f, worker.r, rules), 0
+    if world.gate.seats[other] == WAITING and gate.seats[other] == RESERVED:
+        r = unused(world, other)
+        gate = lua.known(gate, other, LEASED + r)
+    ahead = worker._replace(phase="ahead", taking=r, age=0)
+    yield Step(("release_ahead", i, other), with_worker(world._replace(gate=gate), i, ahead))
+
+
+def _settle_and_claim(world: World, i: int, rules: Rules) -> Steps:
+    """One transaction; if it breaks, the settle is made again alone, then the claim is asked for."""
+    worker = world.workers[i]
+    yield Step(("cut_off", i), with_worker(world, i, worker._replace(phase="recorded")), 1)
+    settled = with_worker(world._replace(rows=sql.settled(world, i, rules)), i, _asking(worker))
+    if not worker.taking:
+        yield Step(("settle", i), settled)
+        return
+    for step in _ask_postgres(settled, i, rules):
+        if step.label[0] in ("commit", "commit_answer_lost"):
+            yield step._replace(label=(f"settle_and_{step.label[0]}", i))
+
+
+def _asking(worker: Worker) -> Worker:
+    """On to what it has taken along with its settle, if it has taken anything."""
+    if not worker.taking:
+        return idle(worker)
+    return Worker("leased", 1 - worker.f, worker.taking, age=worker.age, epoch=worker.epoch)
+
+
+def waits_for_locks(world: World, step: Step) -> bool:
+    """Whether this step of another's has to wait for a settle that is under way, and holds its firing's rows.
+
+    And the admission lock with all others who claim and settle: no rebuild, no other cap meanwhile.
+    """
+    old, new = world.rows, step.world.rows
+    for i, it in enumerate(world.workers):
+        if it.phase != "ahead" or old is new or (step.label[0] in BY_TOKEN and step.label[1] == i):
+            continue
+        is_touched = old.firings[it.f]._replace(age=0) != new.firings[it.f]._replace(age=0)
+        if is_touched or (old.epoch, old.cap) != (new.epoch, new.cap):
+            return True
+    return False
 
 
 def _tell_gate(world: World, i: int, rules: Rules) -> Steps:
@@ -182,79 +236,3 @@ def _take_next(world: World, i: int, rules: Rules) -> Steps:
     leased = Worker("leased", other, r, epoch=worker.epoch)
     yield Step(("release_and_take", i, other), with_worker(taken, i, leased))
     yield Step(("take_answer_lost", i, other), with_worker(taken, i, idle(worker)), 1)
-
-
-# Guards and clocks --------------------------------------------------------------------------------
-
-
-def of_guards(world: World, rules: Rules) -> Steps:
-    """A guard kills at its deadline, when its worker is gone, or when Postgres no longer knows its token."""
-    for it in world.payloads:
-        i = owner(world, it)
-        late = it.age >= rules.deadline_age and rules.guard_has_deadline
-        if late or i is None or (not is_live(world, it.f, it.n) and rules.guard_has_deadline):
-            left = world._replace(payloads=tuple(other for other in world.payloads if other != it))
-            after = left if i is None else with_worker(left, i, _ended(world.workers[i], "lost"))
-            yield Step(("guard_kills", it.f, it.r), after)
-        if it.age < rules.deadline_age and i is not None:
-            yield from _renewal(world, it)
-
-
-def _renewal(world: World, it: Payload) -> Steps:
-    """The answer may be heard late or never: only when it is heard does the guard's deadline move."""
-    row = world.rows.firings[it.f]
-    if is_live(world, it.f, it.n) and row.age:
-        rows = with_row(world.rows, it.f, row._replace(age=0))
-        yield Step(("renew", it.f, it.r), _with_payload(world._replace(rows=rows), it, it._replace(answer=0)))
-    if 0 <= it.answer < it.age:
-        heard = it._replace(age=it.answer, answer=-1)
-        yield Step(("renewal_heard", it.f, it.r), _with_payload(world, it, heard))
-
-
-def _with_payload(world: World, old: Payload, new: Payload) -> World:
-    return world._replace(payloads=tuple(sorted(new if it == old else it for it in world.payloads)))
-
-
-def of_time(world: World, rules: Rules) -> Steps:
-    """A part of a lease passes, for all who know of this request: whoever is slow or frozen grows older.
-
-    No guard lets its deadline pass by for longer than that, which is what the reaper's grace is made of.
-    """
-    asked = {(it.f, it.r) for it in world.workers if it.phase in (*ASKING, "running")}
-    asked |= {(it.f, it.r) for it in world.payloads}
-    asked |= {(f, it.r) for f, it in enumerate(world.rows.firings) if it.r}
-    for f, r in sorted(asked):
-        if rules.guard_has_deadline and any(
-            (it.f, it.r) == (f, r) and it.age >= rules.deadline_age for it in world.payloads
-        ):
-            continue
-        later = _later(world, f, r, rules)
-        if later != world:
-            yield Step(("time_passes", f, r), later, _is_new(world, f, r))
-
-
-def _is_new(world: World, f: int, r: int) -> int:
-    """That a worker is slow or frozen is a fault, once; that time goes on for what it left behind is none."""
-    ages = [it.age for it in world.workers if (it.f, it.r) == (f, r) and it.phase in ASKING]
-    ages += [it.age for it in world.payloads if (it.f, it.r) == (f, r) and owner(world, it) is not None]
-    ages += [world.rows.firings[f].age] if any((it.f, it.r) == (f, r) for it in world.workers) else []
-    return int(bool(ages) and max(ages) == 0)
-
-
-def _later(world: World, f: int, r: int, rules: Rules) -> World:
-    workers = tuple(
-        it._replace(age=min(it.age + 1, rules.deadline_age)) if (it.f, it.r) == (f, r) and it.phase in ASKING else it
-        for it in world.workers
-    )
-    payloads = tuple(sorted(_older(it, rules) if (it.f, it.r) == (f, r) else it for it in world.payloads))
-    row = world.rows.firings[f]
-    rows = world.rows
-    if row.status == RUNNING and row.r == r:
-        rows = with_row(rows, f, row._replace(age=min(row.age + 1, rules.deadline_age + 1)))
-    return world._replace(rows=rows, workers=workers, payloads=payloads)
-
-
-def _older(it: Payload, rules: Rules) -> Payload:
-    age = min(it.age + 1, rules.deadline_age)
-    answer = it.answer + 1 if 0 <= it.answer < age - 1 else -1
-    return it._replace(age=age, answer=answer)

@@ -66,7 +66,9 @@ class Gate(NamedTuple):
 class Worker(NamedTuple):
     """What a worker's process knows. `age` counts from the moment before it asked for the claim.
 
-    While it asks Postgres (`leased`), `n` is what Postgres remembers of its request, not what it knows itself.
+    While it asks Postgres (`leased`), `n` is what Postgres remembers of its request, not what it knows itself. In the
+    midst of a settle that the next claim goes along with (`ahead`), `taking` is the request by which the gate has
+    leased the other firing to it (0: nobody waited), and `age` is that of this request.
     """
 
     phase: str = IDLE
@@ -76,6 +78,7 @@ class Worker(NamedTuple):
     age: int = 0
     out: str = ""
     epoch: int = 1
+    taking: int = 0
 
 
 class Payload(NamedTuple):
@@ -138,9 +141,43 @@ def owner(world: World, payload: Payload) -> int | None:
     return None
 
 
-def key(world: World) -> tuple[object, ...]:
-    """The same for worlds that differ only in the names of workers and in the size of numbers."""
+def _requests_renamed(world: World) -> World:
+    """Requests are names: those of each firing are numbered as they are met, first in its row, then in the gate."""
+    one, two = world.workers if world.workers[0] <= world.workers[1] else world.workers[::-1]
+    for f in (0, 1):
+        row, seat = world.rows.firings[f], world.gate.seats[f]
+        met = [row.r, seat - LEASED if seat > LEASED else 0]
+        met += [it.r for it in world.payloads if it.f == f]
+        met += [one.r if one.f == f else one.taking, two.r if two.f == f else two.taking]
+        last = 0
+        for r in met:
+            if r > last + 1:
+                world = _renamed(world, f, met)
+                break
+            last = max(last, r)
+    return world
+
+
+def _renamed(world: World, f: int, met: list[int]) -> World:
     rows, gate, workers, payloads, telling = world
+    names = {0: 0}
+    for r in met:
+        names.setdefault(r, len(names))
+    rows = with_row(rows, f, rows.firings[f]._replace(r=names[rows.firings[f].r]))
+    seat = gate.seats[f]
+    if seat > LEASED:
+        renamed = LEASED + names[seat - LEASED]
+        gate = gate._replace(seats=(renamed, gate.seats[1]) if f == 0 else (gate.seats[0], renamed))
+    workers = tuple(
+        [it._replace(r=names[it.r]) if it.f == f else it._replace(taking=names[it.taking]) for it in workers]
+    )
+    payloads = tuple(sorted([it._replace(r=names[it.r]) if it.f == f else it for it in payloads]))
+    return World(rows, gate, workers, payloads, telling)
+
+
+def key(world: World) -> tuple[object, ...]:
+    """The same for worlds that differ only in the names of workers and requests, and in the size of numbers."""
+    rows, gate, workers, payloads, telling = _requests_renamed(world)
     epochs = {rows.epoch, workers[0].epoch, workers[1].epoch, gate.epoch, 0}
     if max(epochs) >= len(epochs):
         rank = {it: i for i, it in enumerate(sorted(epochs))}

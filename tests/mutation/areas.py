@@ -133,8 +133,8 @@ AREAS = (
     Area(
         "worker",
         10,
-        ("workers/chain.py", "workers/execute.py", "workers/settle.py"),
-        ("tests/process/test_following.py", *_REAPING, "tests/process/test_messages.py"),
+        ("workers/chain.py", "workers/claim.py", "workers/execute.py", "workers/relay.py", "workers/settle.py"),
+        ("tests/process/test_following.py", "tests/process/test_relay.py", *_REAPING, "tests/process/test_messages.py"),
         _LIVE,
     ),
 )

@@ -16,8 +16,7 @@ from shared.store import activity
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from tests.waiting import until
-from workers import chain, reconcile, room, shop
-from workers import execute as steps
+from workers import chain, room, shop
 from workers.chain import execute
 from workers.owed import Owed
 from workers.station import Station
@@ -157,31 +156,6 @@ def test_a_worker_that_closes_while_it_takes_the_next_one_puts_it_back(
     assert broker.llen(FIRINGS) == 2
 
 
-def test_what_was_taken_by_a_process_that_died_is_back_in_line_after_seconds(
-    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SLT-7: no later than what was promised and lost its message, although nobody knows the request."""
-    first, second = in_line(fleet, "a", "b")
-    claims = iter([steps._claim_in_postgres])
-
-    def once(*given: Any) -> Any:
-        try:
-            return next(claims)(*given)
-        except StopIteration:
-            raise SystemExit("killed") from None
-
-    monkeypatch.setattr(steps, "_claim_in_postgres", once)
-    with pytest.raises(SystemExit):
-        execute(station, first, "celery-1")
-    gate = station.admission.gate
-    assert [it.state for it in gate.states([second])] == ["leased"]
-    station.settings = replace(station.settings, reconcile_every_s=0.001)
-    gate.now_ms = 1000 * int(fleet.rows("select extract(epoch from now()) + 7")[0][0])
-
-    assert reconcile.sweep(station)["claim_lost_total"] == 1
-    gate.now_ms = None
-
-
 def test_what_an_end_owes_is_done_although_the_next_one_cannot_be_claimed(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +174,28 @@ def test_what_an_end_owes_is_done_although_the_next_one_cannot_be_claimed(
         execute(station, first, "celery-1")
 
     assert paid == ["a"]
+
+
+def test_a_worker_finds_by_index_what_statistics_call_an_empty_table(
+    fleet: Fleet, station: Station, broker: Redis
+) -> None:
+    """Plans are kept for a session: one that reads a whole table, because it was small, is quadratic in the end."""
+    first, *_ = in_line(fleet, "a", "b", "c")
+    before = read_from_end_to_end(fleet)
+
+    execute(station, first, "celery-1")
+    station.database.connection().execute("select pg_stat_force_next_flush()")
+
+    assert read_from_end_to_end(fleet) == before
+    assert statuses(fleet) == [("a", "completed"), ("b", "completed"), ("c", "completed")]
+
+
+def read_from_end_to_end(fleet: Fleet) -> list[tuple[str, int]]:
+    fleet.rows("select pg_stat_force_next_flush()")
+    return fleet.rows(
+        "select relname::text, seq_scan from pg_stat_user_tables"
+        " where relname in ('firings', 'attempts', 'schedules', 'activity_logs', 'alerts') order by 1"
+    )
 
 
 def test_after_a_minute_celery_has_its_process_back(

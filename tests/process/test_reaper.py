@@ -10,7 +10,7 @@ import pytest
 
 from shared.celery_app import REAP, close_app, make_app
 from shared.settings import Settings
-from shared.store import activity, attempts, cadence, processes
+from shared.store import activity, attempts, cadence, liveness, processes
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from workers import reaper
@@ -134,7 +134,7 @@ def test_whoever_loses_the_race_to_settle_does_nothing_at_all(fleet: Fleet, stat
     age(fleet, token, 80)
     sweep(fleet, station)
     age(fleet, token, 16)
-    [suspect] = attempts.suspects(fleet.database.connection(), timedelta(0), 10)
+    [suspect] = liveness.suspects(fleet.database.connection(), timedelta(0), 10)
     settle(fleet.database, token, Outcome(None, exit_code=0), SETTINGS)
     before = fleet.rows("select count(*) from activity_logs")
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from shared.store import attempts
-from shared.store.attempts import LiveAttempt
+from shared.store.liveness import LiveAttempt
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import age, running, status, sweep
 from tests.process.test_reaper import station as station

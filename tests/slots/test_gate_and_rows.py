@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.answers import Full, Unseeded
+from shared.admission import Full
+from shared.answers import Unseeded
 from shared.gate import Gate
 from shared.store import firings, limits, running
 from shared.store.attempts import Attempt, Refused

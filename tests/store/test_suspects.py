@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.store import attempts
+from shared.store import liveness
 from tests.store.rows import Rows
 
 GRACE = timedelta(seconds=15)
 
 
 def suspected(rows: Rows, most: int = 10) -> list[int]:
-    return [it.token for it in attempts.suspects(rows.sql, GRACE, most)]
+    return [it.token for it in liveness.suspects(rows.sql, GRACE, most)]
 
 
 def test_an_attempt_within_its_leases_is_not_even_read(rows: Rows) -> None:
@@ -58,8 +58,8 @@ def test_batches_go_on_behind_the_last_one_read(rows: Rows) -> None:
             token,
         )
 
-    [first] = attempts.suspects(rows.sql, GRACE, 1)
-    [second] = attempts.suspects(rows.sql, GRACE, 1, (first.heartbeat_expires_at, first.token))
+    [first] = liveness.suspects(rows.sql, GRACE, 1)
+    [second] = liveness.suspects(rows.sql, GRACE, 1, (first.heartbeat_expires_at, first.token))
 
     assert [first.token, second.token] == tokens
-    assert attempts.suspects(rows.sql, GRACE, 1, (second.heartbeat_expires_at, second.token)) == []
+    assert liveness.suspects(rows.sql, GRACE, 1, (second.heartbeat_expires_at, second.token)) == []
