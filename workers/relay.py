@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 from redis.exceptions import RedisError
 
-from shared.answers import Reservation, Unseeded
+from shared.answers import Reservation
 from shared.clock import boottime
 from shared.events import trouble
 from shared.gate import Gate
@@ -47,7 +47,7 @@ class Relay:
             return
         try:
             self._give_back(self._station.admission.gate, self._request)
-        except (RedisError, OSError, Unseeded) as error:
+        except (RedisError, OSError) as error:
             trouble("release.not_told", error, firing=self._ended.firing_id)
         if self._made and self._taken and shop.is_open():
             by = claimer(self._station, self.celery_id)
