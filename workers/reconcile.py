@@ -193,6 +193,7 @@ class Pass:
             if caps.get(key) != told.get(key):
                 self._station.admission.tell_cap(key)
                 self.counts["caps_total"] += 1
+                self.differing.add(key)
         for key in limits.exceeded(connection):
             self._ask(lambda gate, key=key: gate.stop(key, STOP_MS))
             self.counts["stopped_total"] += 1

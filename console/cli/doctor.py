@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from console.cli.failures import USAGE, Failure
 from console.doctor.report import run
@@ -18,7 +19,8 @@ def doctor(context: click.Context, as_json: bool) -> None:
     # What is wrong with a setting is a finding, not a line of a log.
     logging.getLogger("slotbeat").addHandler(logging.NullHandler())
     try:
-        context.exit(run(Path(context.obj["folder"]), as_json=as_json))
+        by_option = context.find_root().get_parameter_source("folder") is ParameterSource.COMMANDLINE
+        context.exit(run(Path(context.obj["folder"]), as_json=as_json, by_option=by_option))
     except BadAddress as error:
         raise Failure(f"{error}.", USAGE) from error
     except NoAddress as error:

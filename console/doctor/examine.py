@@ -87,7 +87,7 @@ def _start(patient: Patient, variable: str, server: str) -> str:
     """Who named the server starts it; that of the stack on this machine is started again by the stack itself."""
     if patient.environ.get(variable):
         return _OWN_SERVERS
-    return f"slotbeat down  # and up again; what it said is in logs/{server}.log of its folder"
+    return f"slotbeat down  # and up again; what it said is in {patient.log(f'{server}.log')}"
 
 
 def _line(error: BaseException) -> str:

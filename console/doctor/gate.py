@@ -6,12 +6,15 @@ from itertools import islice
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
 from shared.answers import Unseeded
+from shared.keys import epoch_key
 from shared.redis_servers import client
 from shared.store import epoch as epoch_row
 from shared.store import firings, limits, running
 
 _BATCH = 1000
 _SHOWN = 3
+# Two systems that fill one gate do so in turns, each within some seconds.
+_LATELY_S = 60.0
 _MAINTENANCE = "slotbeat worker -Q maintenance  # whose reconciler heals it within seconds"
 # The status of a firing that a gate may know, and of none.
 _MAY_BE_KNOWN = ("queued", "running")
@@ -20,7 +23,12 @@ Difference = tuple[str, str]
 
 
 def broker(patient: Patient) -> Iterator[Finding]:
-    """Who sends messages and who takes them must mean the same server."""
+    """Who sends messages and who takes them must mean the same server, and nobody else may."""
+    if (_is_restless(patient) or patient.queues.keys() - {it.node for it in patient.processes}) and (
+        strangers := patient.strangers()
+    ):
+        words = f"{_some(strangers)} answers here and is in no row: another system has the same Redis and namespace"
+        yield fail("broker", words, "export SLOTBEAT_NAMESPACE=another  # there, for each of its parts")
     deaf = patient.deaf()
     gone, elsewhere = ({node for node, lives in deaf.items() if lives is it} for it in (False, True))
     if gone:
@@ -37,10 +45,16 @@ def broker(patient: Patient) -> Iterator[Finding]:
         yield ok("broker", _another(patient))
 
 
+def _is_restless(patient: Patient) -> bool:
+    """Whether the gate is not ours at this moment, or was not a moment ago: somebody else may be filling it."""
+    known, there = epoch_row.current(patient.connection), patient.gate.current_epoch()
+    return there is not None and (known.age_s < _LATELY_S or there != known.number)
+
+
 def _of_the_broker(patient: Patient) -> str:
     if not patient.environ.get("REDIS_URL"):
         # Of the stack on this machine nobody named a broker, so no name of one can be wrong.
-        return "slotbeat down  # and up again; what its workers said is in logs/ of its folder"
+        return f"slotbeat down  # and up again; what its workers said is in {patient.log('worker*.log')}"
     unset = "unset CELERY_BROKER_URL" if patient.environ.get("CELERY_BROKER_URL") else "export CELERY_BROKER_URL="
     return f"{unset}  # as where that worker runs, and here"
 
@@ -64,6 +78,8 @@ def epoch(patient: Patient) -> Iterator[Finding]:
         yield warn("epoch", "the gate was never filled", "slotbeat beat", "slotbeat worker")
     elif there != known.number:
         words = f"Postgres is at epoch {known.number}, the gate at {'none' if there is None else there}"
+        if there is not None and there > known.number:
+            words += ": another system fills it, or the rows are of a backup"
         yield fail("epoch", words, *_same_redis(patient, known.redis_run_id), _MAINTENANCE)
     elif known.redis_run_id != patient.gate.run_id():
         words = "the gate was filled in another Redis than REDIS_URL names (or this one was restarted)"
@@ -88,9 +104,18 @@ def gate(patient: Patient) -> Iterator[Finding]:
     kinds = sorted({kind for kind, _ in found})
     for kind in kinds:
         which = {name for it, name in found if it == kind}
-        yield fail("gate", f"{len(which)} {kind}: {_some(which)}", _MAINTENANCE)
+        yield fail("gate", f"{len(which)} {kind}: {_some(which)}", _MAINTENANCE, _rebuild(patient))
     if not kinds:
         yield ok("gate", "agrees with the rows")
+
+
+def _rebuild(patient: Patient) -> str:
+    """For what no reconciler heals; nothing is lost by it but the seconds that it takes."""
+    stays = "# if it is still so in a minute:"
+    if not patient.environ.get("REDIS_URL"):
+        return f"slotbeat down  {stays} and up again, which rebuilds the gate from the rows"
+    key = epoch_key(patient.where.namespace)
+    return f"redis-cli -u \"$REDIS_URL\" del '{key}'  {stays} the gate is rebuilt from the rows"
 
 
 def _differences(patient: Patient) -> set[Difference]:

@@ -1,10 +1,12 @@
 """The system that is looked at: its servers, its processes, what they say of themselves."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from celery import Celery
@@ -34,10 +36,11 @@ _REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 3, "socket_connect_timeout":
 
 @dataclass
 class Patient:
-    """Where the parts are; clock and pause are the host's, unless a test brings its own."""
+    """Where the parts are, and the folder of a stack on this machine; a test brings a clock and a pause of its own."""
 
     where: knobs.Addresses
     environ: Mapping[str, str]
+    folder: Path | None = None
     now: Callable[[], datetime] = clock.now
     pause: Callable[[float], object] = time.sleep
     looks_again_after_s: float = field(default=LOOK_AGAIN_AFTER_S)
@@ -45,6 +48,10 @@ class Patient:
     @cached_property
     def database(self) -> Database:
         return WatchedDatabase(self.where.database_url, application="slotbeat doctor")
+
+    def log(self, name: str) -> str:
+        """Where the log of a process is, as it is typed: that of a stack on this machine is in its folder."""
+        return name if self.folder is None else f"{shlex.quote(str(self.folder / 'logs'))}/{name}"
 
     @cached_property
     def redis(self) -> Redis:
@@ -106,10 +113,23 @@ class Patient:
         now = {it.node: it.seen_at for it in processes.listing(self.connection)}
         return {node: now.get(node, seen_at) > seen_at for node, seen_at in last.items()}
 
-    def _ask_for_queues(self) -> dict[str, set[str]]:
-        told = self.app.control.broadcast(
-            "active_queues", reply=True, timeout=ANSWERS_WITHIN_S, limit=len({it.node for it in self.workers}) or None
-        )
+    def strangers(self) -> set[str]:
+        """Workers that answer at the broker and are in no row here, though there was time to write one."""
+        return self.lasting(self._unknown)
+
+    def _unknown(self) -> set[str]:
+        answering = self._ask_for_queues(whoever=True)
+        return answering.keys() - {it.node for it in processes.listing(self.connection)}
+
+    def _ask_for_queues(self, *, whoever: bool = False) -> dict[str, set[str]]:
+        """Of as many as are known, as soon as so many have answered; or of whoever answers in time."""
+        known = {it.node for it in self.workers}
+        found = self._answers(None if whoever else len(known) or None)
+        # Somebody else's answer came in place of one of ours.
+        return found if whoever or found.keys() <= known else self._answers(None)
+
+    def _answers(self, most: int | None) -> dict[str, set[str]]:
+        told = self.app.control.broadcast("active_queues", reply=True, timeout=ANSWERS_WITHIN_S, limit=most)
         return {
             node: {it["name"] for it in found or []}
             for answer in told or []

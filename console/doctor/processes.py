@@ -115,7 +115,8 @@ def _pass(patient: Patient, check: str, task: str, every_s: float) -> Iterator[F
             check, f"its last pass began {age.total_seconds():.0f} s ago, it is due every {every_s:g} s", *remedies
         )
     elif last.outcome == "failed":
-        yield fail(check, "its last pass failed", "grep -F .failed worker*.log  # of each worker: what failed and why")
+        look = f"grep -F .failed {patient.log('worker*.log')}  # of each worker: what failed and why"
+        yield fail(check, "its last pass failed", look)
     elif last.outcome == "disabled":
         yield warn(check, "its last pass found it switched off", "slotbeat settings reaper_enabled true")
     else:

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -21,14 +22,26 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _LONGEST_CHECK = 12
 
 
-def run(folder: Path, *, as_json: bool) -> int:
-    """Looks at the system that the environment names, or that runs in the folder; 1 when there is any finding."""
-    patient = Patient(where(os.environ, folder), os.environ)
+def run(folder: Path, *, as_json: bool, by_option: bool = False) -> int:
+    """Looks at the system that the environment names, or that runs in the folder; 1 when there is any finding.
+
+    `by_option`: the folder is named on the command line, and so must be where remedies are typed.
+    """
+    told_where = where(os.environ, folder)
+    # What the environment names is of no folder, though a stack may run in it.
+    own = None if os.environ.get("DATABASE_URL") or state.read(folder) is None else folder
+    patient = Patient(told_where, os.environ, own)
     try:
-        found = examine(patient)
+        found = (typed_at(it, own) for it in examine(patient)) if own and by_option else examine(patient)
         return tell_json(found) if as_json else tell(found, unnamed(os.environ, folder))
     finally:
         patient.close()
+
+
+def typed_at(finding: Finding, folder: Path) -> Finding:
+    """The same with commands that find the stack of this folder from where the reader is."""
+    there = f"slotbeat --dir {shlex.quote(str(folder))} "
+    return replace(finding, remedy=tuple(re.sub("^slotbeat ", lambda _: there, it) for it in finding.remedy))
 
 
 def where(environ: Mapping[str, str], folder: Path) -> Addresses:

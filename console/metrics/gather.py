@@ -92,6 +92,7 @@ def _from_rows(connection: Postgres) -> Iterator[Sample]:
     now = gauges.moment(connection)
     yield known.RUNNING, (), now.running
     yield known.PAUSED, (), now.paused
+    yield known.EPOCH, (), now.gate_epoch
     yield known.CLASSES, (), now.classes_tripped
     yield known.ALERTS, (), now.alerts_waiting
     if now.last_reaped is not None:

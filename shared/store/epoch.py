@@ -10,16 +10,19 @@ from shared.store.settlement import ADMISSION_LOCK
 
 @dataclass(frozen=True)
 class Epoch:
-    """Which rebuild the gate's content is of, and of which Redis process."""
+    """Which rebuild the gate's content is of, and of which Redis process; how long ago that was."""
 
     number: int
     redis_run_id: str | None
+    age_s: float
 
 
 def current(connection: Postgres) -> Epoch:
     """The epoch as Postgres has it."""
     with connection.cursor(row_factory=class_row(Epoch)) as cursor:
-        found = cursor.execute("select number, redis_run_id from epoch").fetchone()
+        found = cursor.execute(
+            "select number, redis_run_id, extract(epoch from now() - rebuilt_at)::float8 as age_s from epoch"
+        ).fetchone()
     assert found is not None
     return found
 

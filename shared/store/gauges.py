@@ -16,6 +16,7 @@ class Moment:
     classes_tripped: int
     last_reaped: float | None
     paused: bool
+    gate_epoch: int
 
 
 def moment(connection: Postgres) -> Moment:
@@ -28,7 +29,8 @@ def moment(connection: Postgres) -> Moment:
                    (select count(*) from failure_classes where healed_at is null) as classes_tripped,
                    (select extract(epoch from at)::float8 from activity_logs
                      where type = 'reaped' order by at desc limit 1) as last_reaped,
-                   exists (select from fleet_pause where resumed_at is null) as paused
+                   exists (select from fleet_pause where resumed_at is null) as paused,
+                   (select number from epoch) as gate_epoch
             """
         ).fetchone()
     assert told is not None

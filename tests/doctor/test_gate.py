@@ -13,6 +13,7 @@ from tests.doctor.conftest import Ward
 from tests.store.rows import by_hand
 
 HEALS = "slotbeat worker -Q maintenance  # whose reconciler heals it within seconds"
+REBUILDS = "slotbeat down  # if it is still so in a minute: and up again, which rebuilds the gate from the rows"
 
 
 def start(ward: Ward, **over: object) -> str:
@@ -100,8 +101,8 @@ def test_a_run_that_the_gate_forgot(ward: Ward) -> None:
     told = ward.told(gate.gate)
 
     assert [(it.level, it.words, it.remedy) for it in told] == [
-        ("fail", "1 limits have another usage in the gate: fleet", (HEALS,)),
-        ("fail", f"1 run without a lease in the gate: {firing}", (HEALS,)),
+        ("fail", "1 limits have another usage in the gate: fleet", (HEALS, REBUILDS)),
+        ("fail", f"1 run without a lease in the gate: {firing}", (HEALS, REBUILDS)),
     ]
 
 
@@ -109,7 +110,7 @@ def test_a_firing_that_could_start_and_is_in_no_line(ward: Ward) -> None:
     start(ward)
     forgotten = str(ward.rows.firing())
 
-    assert ward.one(gate.gate) == ("fail", f"1 could start and are unknown to the gate: {forgotten}", (HEALS,))
+    assert ward.one(gate.gate) == ("fail", f"1 could start and are unknown to the gate: {forgotten}", (HEALS, REBUILDS))
 
 
 def test_a_stranger_in_the_line(ward: Ward) -> None:
@@ -117,7 +118,7 @@ def test_a_stranger_in_the_line(ward: Ward) -> None:
     stranger = uuid4()
     ward.admission.gate.offer([Waiter(stranger, ward.rows.workspace, None, 1, 5, False, "?")])
 
-    assert ward.one(gate.gate) == ("fail", f"1 in the gate neither wait nor run: {stranger}", (HEALS,))
+    assert ward.one(gate.gate) == ("fail", f"1 in the gate neither wait nor run: {stranger}", (HEALS, REBUILDS))
 
 
 def test_a_lease_of_what_does_not_run(ward: Ward) -> None:
@@ -161,9 +162,7 @@ def test_a_worker_that_does_not_answer_at_our_broker(hasty: Ward) -> None:
     ward = hasty
     ward.process(node="w1@elsewhere")
     ward.patient.pause = lambda _: ward.rows.all("update processes set seen_at = now() returning id")
-    assert ward.one(gate.broker)[2] == (
-        "slotbeat down  # and up again; what its workers said is in logs/ of its folder",
-    )
+    assert ward.one(gate.broker)[2] == ("slotbeat down  # and up again; what its workers said is in worker*.log",)
     ward.environ["REDIS_URL"] = ward.patient.where.redis_url
 
     level, words, remedy = ward.one(gate.broker)
@@ -184,6 +183,34 @@ def test_a_worker_that_died_a_moment_ago_is_no_other_broker(hasty: Ward) -> None
 
     assert (level, remedy) == ("warn", ("slotbeat doctor  # again in a minute: by then it is counted as gone",))
     assert words == "w1@here does not answer and gives no sign: it ended a moment ago, or hangs"
+
+
+def test_a_gate_that_somebody_else_fills_is_said_to_be_ahead(ward: Ward) -> None:
+    start(ward)
+    ward.rows.all("update epoch set number = 0 returning number")
+
+    level, words, _ = ward.one(gate.epoch)
+
+    assert level == "fail"
+    assert words == "Postgres is at epoch 0, the gate at 1: another system fills it, or the rows are of a backup"
+
+
+def test_what_no_reconciler_heals_is_healed_by_the_remedy_below(ward: Ward) -> None:
+    """A usage that nobody knows of; and messages and what runs are left alone, as by no flush."""
+    ward.admission.ask(lambda it: it.usage())
+    ward.environ["REDIS_URL"] = ward.patient.where.redis_url
+    ward.admission.set_cap("lane:gpu", 1, "test")
+    redis = ward.admission.gate.redis
+    redis.sadd(key(ward, "used:lane:gpu"), str(uuid4()))
+    level, words, remedy = ward.one(gate.gate)
+    command, _, name = remedy[1].partition("  #")[0].rpartition(" ")
+
+    redis.delete(name.strip("'"))
+    ward.admission.ask(lambda it: it.usage())
+
+    assert (level, words) == ("fail", "1 limits have another usage in the gate: lane:gpu")
+    assert command == 'redis-cli -u "$REDIS_URL" del'
+    assert ward.one(gate.gate)[0] == "ok"
 
 
 def test_a_broker_of_its_own_is_said_to_be_one(ward: Ward, redis_url: str) -> None:

@@ -18,6 +18,7 @@ from console.doctor import examine
 from console.doctor.finding import Finding
 from console.doctor.report import tell, unnamed
 from console.local import state
+from shared.store.connection import connect
 from tests.process.conftest import ROOT, Fleet
 from tests.store.test_roles import login
 from tests.waiting import until
@@ -56,7 +57,8 @@ def keeps(redis_url: str) -> Iterator[None]:
 
 
 def doctor(environment: Mapping[str, str], *options: str) -> tuple[int, str]:
-    argv = [sys.executable, "-m", "console.cli", "doctor", *options]
+    at = list(options) if "--dir" in options else []
+    argv = [sys.executable, "-m", "console.cli", *at, "doctor", *(() if at else options)]
     told = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
     assert told.stderr == ""
     return told.returncode, told.stdout
@@ -135,10 +137,26 @@ def test_a_remedy_is_typed_as_it_stands_also_where_only_the_stack_knows_the_addr
     assert unnamed({"DATABASE_URL": "a", "REDIS_URL": "b"}, tmp_path) == {}
 
 
+def test_the_remedies_for_a_stack_in_another_folder_find_it(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    """Whoever types them is where the doctor was asked, and no server is named in that shell."""
+    folder = tmp_path / "the stack"
+    folder.mkdir()
+    state.publish(folder, state.State(1, 1, 1, "", database_url, redis_url))
+    with connect(database_url) as sql:
+        sql.execute("insert into cadence (name, ran_at, outcome) values ('slotbeat.reap', now(), 'failed')")
+
+    _, told = doctor({"PATH": os.environ["PATH"]}, "--dir", str(folder))
+    _, known = doctor({"PATH": os.environ["PATH"], "SLOTBEAT_DIR": str(folder)})
+
+    assert f"$ slotbeat --dir '{folder}' worker\n" in told
+    assert f"$ grep -F .failed '{folder}/logs'/worker*.log" in told
+    assert "$ slotbeat worker\n" in known
+
+
 def test_every_remedy_that_begins_with_slotbeat_is_a_command() -> None:
     folder = Path(examine.__file__).parent
     text = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
-    named = set(re.findall(r"[\"']slotbeat ([\w-]+)", text))
+    named = set(re.findall(r"[\"']slotbeat ([a-z][\w-]*)", text))
 
     with root.make_context("slotbeat", [], resilient_parsing=True) as context:
         known = set(root.list_commands(context))

@@ -95,10 +95,12 @@ def test_it_is_what_prometheus_reads_and_every_family_is_known_with_its_labels(
 
 
 def test_what_ended_is_counted_by_its_outcome_and_reason_whether_folded_or_not(told: Rows, api: Api) -> None:
+    assert value(read(api), known.EPOCH) == 0  # who reads has the gate filled
     before = read(api)
     fold(told)
     after = read(api)
 
+    assert value(after, known.EPOCH) == 1
     assert {it: n for it, n in before.items() if "timestamp" not in it[0]}.items() <= after.items()
     assert value(after, known.FIRINGS, outcome="completed", reason="") == 2
     assert value(after, known.FIRINGS, outcome="failed", reason="oom") == 1

@@ -121,6 +121,12 @@ def test_a_difference_that_outlives_its_healing_is_drift(fleet: Fleet, station: 
     assert last.counts["drift"] == 1
 
 
+def test_a_cap_that_somebody_else_writes_again_and_again_is_drift_too(fleet: Fleet, station: Station) -> None:
+    for told in ({"caps_total": 1}, {"caps_total": 1, "drift_total": 1}):
+        fleet.admission.ask(lambda gate: gate.set_cap("fleet", 30))
+        assert one_pass(fleet, station) == told
+
+
 def test_admission_stops_under_the_one_limit_that_more_execute_under_than_may(fleet: Fleet, station: Station) -> None:
     """Rows that should be impossible: the triggers are off for the moment that makes them."""
     for _ in range(2):
