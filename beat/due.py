@@ -1,13 +1,15 @@
 """One transaction: lock due schedules, make their firings and skips, advance; then into the line."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from uuid_utils.compat import uuid7
+from psycopg.errors import UniqueViolation
 
 from shared.admission import Admission
 from shared.events import event, trouble
@@ -16,7 +18,7 @@ from shared.rules import heartbeats
 from shared.rules.budgets import is_used_up
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
-from shared.rules.missed import Due, due_now
+from shared.rules.missed import Due, SkipRange, due_now
 from shared.rules.overlap import ReplaceRunning, Skip, admit
 from shared.rules.planning import facts_of
 from shared.rules.pressure import Patience, put_off_until
@@ -32,13 +34,20 @@ from shared.store.schedules import Schedule
 class Decided:
     """What one tick writes."""
 
-    made: list[firings.New] = field(default_factory=list)
+    moves: defaultdict[due.Move, list[UUID]] = field(default_factory=lambda: defaultdict(list))
     skips: list[due.NewSkip] = field(default_factory=list)
-    steps: list[due.Advance] = field(default_factory=list)
     deferred: list[due.Deferral] = field(default_factory=list)
     replaced: list[due.DueSchedule] = field(default_factory=list)
-    held: list[UUID] = field(default_factory=list)
+    unfit: set[UUID] = field(default_factory=set)
     broken: list[tuple[due.DueSchedule, Exception]] = field(default_factory=list)
+
+
+class Outcome(NamedTuple):
+    """What becomes of a due schedule, and of all that are like it: the skips with what is to be told of each."""
+
+    move: due.Move
+    skips: tuple[tuple[SkipRange, str | None], ...] = ()
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,21 @@ def tick(
     """
     if not due.is_any_due(admission.database.connection()):
         return Ticked(0, 0, more=False)
+    try:
+        return _tick(admission, settings, pressure, when_full, sure=True)
+    except UniqueViolation:
+        # An occurrence has its firing already: by a backfill, or before the clock was put back.
+        return _tick(admission, settings, pressure, when_full, sure=False)
+
+
+def _tick(
+    admission: Admission,
+    settings: Settings,
+    pressure: Pressure | None,
+    when_full: Callable[[], None],
+    *,
+    sure: bool,
+) -> Ticked:
     with admission.database.transaction() as connection:
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
@@ -71,21 +95,20 @@ def tick(
             when_full()
         around = _around(connection, locked, settings, pressure)
         decided = decide(locked, around)
-        in_line = _write(connection, decided, settings)
-        cancelled, aborting = _replace(connection, decided)
+        made = _write(connection, decided, settings, sure=sure)
+        cancelled, aborting = _replace(connection, decided, made.ids)
     if cancelled:
         admission.withdraw(cancelled)
     for firing, request in aborting:
         admission.tell_abort(firing, request, Reason.REPLACED)
     # What its workspace is not fit for is asked for again after the commit: so an edit that makes it fit either
     # finds these firings, or is found here. The others would only be refused by Postgres where they cannot start.
-    held = set(decided.held)
-    admission.offer(it for it in in_line if it.id not in held)
-    if held:
-        admission.offer_again(list(held))
-    put_off = len(decided.deferred)
-    event("beat.ticked", schedules=len(locked), made=len(in_line), skipped=len(decided.skips), deferred=put_off)
-    return Ticked(len(locked), len(in_line), more=len(locked) == settings.tick_batch)
+    admission.offer_written(made.written)
+    if made.held:
+        admission.offer_again(made.held)
+    count, put_off = len(made.written) + len(made.held), len(decided.deferred)
+    event("beat.ticked", schedules=len(locked), made=count, skipped=len(decided.skips), deferred=put_off)
+    return Ticked(len(locked), count, more=len(locked) == settings.tick_batch)
 
 
 @dataclass(frozen=True)
@@ -96,15 +119,35 @@ class Around:
     streams: Streams
     patience: Patience
     _known: dict[tuple[object, ...], Due] = field(default_factory=dict[tuple[object, ...], Due], repr=False)
+    _alike: dict[tuple[object, ...], Outcome] = field(default_factory=dict[tuple[object, ...], Outcome], repr=False)
 
-    def occurrences(self, schedule: due.DueSchedule) -> Due:
-        """What its cron and bounds say; of many that are due at one moment, most are alike."""
+    def outcome(self, schedule: due.DueSchedule) -> Outcome:
+        """What becomes of it; of many that are due at one moment, most are alike."""
+        is_over = self._is_over_budget(schedule)
         if schedule.jitter_s:
-            return due_now(facts_of(schedule), schedule.now)
+            return _outcome(schedule, due_now(facts_of(schedule), schedule.now), is_over_budget=is_over)
+        alike = (is_over, schedule.likeness)
+        known = self._alike.get(alike)
+        if known is None:
+            known = self._alike[alike] = _outcome(schedule, self._occurrences(schedule), is_over_budget=is_over)
+        return known
+
+    def refusal(self, schedule: due.DueSchedule) -> SkipReason | None:
+        """Why none of its occurrences may fire, whatever they are."""
+        return _refusal(schedule, is_over_budget=self._is_over_budget(schedule))
+
+    def _occurrences(self, schedule: due.DueSchedule) -> Due:
+        """What its cron and bounds say: the same of more than those that are alike in all."""
         known = self._known.get(schedule.timing)
         if known is None:
             known = self._known[schedule.timing] = due_now(facts_of(schedule), schedule.now)
         return known
+
+    def _is_over_budget(self, schedule: due.DueSchedule) -> bool:
+        if not self.used_up:
+            return False
+        under = ("fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}")
+        return not self.used_up.isdisjoint(under)
 
 
 def _around(
@@ -122,7 +165,7 @@ def decide(locked: list[due.DueSchedule], around: Around) -> Decided:
     for schedule in locked:
         try:
             if not _put_off(schedule, decided, around):
-                _decide_one(schedule, decided, around)
+                _take(schedule, decided, around.outcome(schedule))
         except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
             decided.broken.append((schedule, error))
     return decided
@@ -133,57 +176,59 @@ def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> boo
     if not around.streams.press_on(schedule.workspace_id):
         return False
     until = put_off_until(schedule.next_run_at, schedule.now, around.patience)
-    if until is None or _refusal(schedule, around.used_up) is not None:
+    if until is None or around.refusal(schedule) is not None:
         return False
     decided.deferred.append(due.Deferral(schedule.id, until))
     return True
 
 
-def _decide_one(schedule: due.DueSchedule, decided: Decided, around: Around) -> None:
-    found = around.occurrences(schedule)
-    skips = [due.NewSkip.of(schedule.id, it) for it in found.skips]
+def _take(schedule: due.DueSchedule, decided: Decided, outcome: Outcome) -> None:
+    move, skips, replaces = outcome
+    decided.moves[move].append(schedule.id)
+    if skips:
+        decided.skips += [due.NewSkip.of(schedule.id, it, detail) for it, detail in skips]
+    if replaces:
+        decided.replaced.append(schedule)
+    if schedule.workspace_status not in ADMITS:
+        decided.unfit.add(schedule.workspace_id)
+
+
+def _outcome(schedule: due.DueSchedule, found: Due, *, is_over_budget: bool) -> Outcome:
+    skips: list[tuple[SkipRange, str | None]] = [(it, None) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
-        skips.append(due.NewSkip(schedule.id, held[0], held[-1], len(held), SkipReason.PAUSED, "the fleet was paused"))
+        paused = SkipRange(held[0], held[-1], len(held), SkipReason.PAUSED)
+        skips.append((paused, "the fleet was paused"))
     if schedule.skip_next_at in fire:
-        skips += [due.NewSkip(schedule.id, it, it, 1, SkipReason.MANUAL) for it in fire if it == schedule.skip_next_at]
+        skips += [(SkipRange(it, it, 1, SkipReason.MANUAL), None) for it in fire if it == schedule.skip_next_at]
         fire = tuple(it for it in fire if it != schedule.skip_next_at)
-    refusal = _refusal(schedule, around.used_up)
+    refusal = _refusal(schedule, is_over_budget=is_over_budget)
+    replaces = False
     if refusal is None and fire:
-        refusal = _overlap(schedule, decided)
+        refusal, replaces = _overlap(schedule)
     if refusal is not None and fire:
-        skips += _refused(schedule, found.fire, fire, refusal)
+        skips += [(it, None) for it in _refused(found.fire, fire, refusal)]
         fire = ()
-    made = [firings.New(uuid7(), schedule.id, moment) for moment in fire]
-    following = found.next_run_at if len(made) == len(found.fire) else found.next_if_refused
-    decided.steps.append(due.Advance(schedule.id, following, len(made)))
-    decided.made += made
-    if schedule.workspace_status not in ADMITS:
-        decided.held += [it.id for it in made]
-    decided.skips += skips
+    following = found.next_run_at if len(fire) == len(found.fire) else found.next_if_refused
+    return Outcome(due.Move(following, fire), tuple(skips), replaces)
 
 
-def _refused(
-    schedule: due.DueSchedule, among: Sequence[datetime], refused: Sequence[datetime], reason: SkipReason
-) -> Iterator[due.NewSkip]:
+def _refused(among: Sequence[datetime], refused: Sequence[datetime], reason: SkipReason) -> Iterator[SkipRange]:
     """Ranges of those that follow on each other: what a pause took of the middle is told by itself."""
     for is_refused, run in groupby(among, key=frozenset(refused).__contains__):
         if is_refused:
             them = list(run)
-            yield due.NewSkip(schedule.id, them[0], them[-1], len(them), reason)
+            yield SkipRange(them[0], them[-1], len(them), reason)
 
 
-def _refusal(schedule: due.DueSchedule, used_up: frozenset[str]) -> SkipReason | None:
+def _refusal(schedule: due.DueSchedule, *, is_over_budget: bool) -> SkipReason | None:
     if schedule.native:
         return SkipReason.NATIVE
     if schedule.workspace_status == "removed":
         return SkipReason.WORKSPACE
     if schedule.kind == heartbeats.HEARTBEAT and _budget_is_spent(schedule):
         return SkipReason.BUDGET
-    if not used_up:
-        return None
-    under = {"fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}"}
-    return SkipReason.BUDGET if under & used_up else None
+    return SkipReason.BUDGET if is_over_budget else None
 
 
 def _budget_is_spent(schedule: due.DueSchedule) -> bool:
@@ -192,31 +237,28 @@ def _budget_is_spent(schedule: due.DueSchedule) -> bool:
     return heartbeats.is_spent(schedule.daily_turn_budget, turns)
 
 
-def _overlap(schedule: due.DueSchedule, decided: Decided) -> SkipReason | None:
+def _overlap(schedule: due.DueSchedule) -> tuple[SkipReason | None, bool]:
+    """Why what runs or waits of it keeps another from firing; and whether the other takes its place instead."""
     match admit(schedule.overlap, schedule.queued, schedule.running):
         case Skip(reason):
-            return reason
+            return reason, False
         case ReplaceRunning():
-            decided.replaced.append(schedule)
+            return None, True
         case _:
-            pass
-    return None
+            return None, False
 
 
-def _write(connection: Postgres, decided: Decided, settings: Settings) -> list[firings.InLine]:
-    in_line: list[firings.InLine] = []
-    if decided.made:
-        in_line = firings.add_due(
-            connection, decided.made, max_turns=settings.max_turns, max_run_seconds=settings.max_run_seconds
-        )
+def _write(connection: Postgres, decided: Decided, settings: Settings, *, sure: bool) -> due.Made:
     due.add_skips(connection, decided.skips)
-    if decided.steps:
-        due.advance(connection, decided.steps)
+    made = due.Made([], [], [])
+    if decided.moves:
+        terms = due.Terms(settings.max_turns, settings.max_run_seconds, list(decided.unfit))
+        made = due.advance(connection, decided.moves, terms, sure=sure)
     if decided.deferred:
         due.defer(connection, decided.deferred)
     for schedule, error in decided.broken:
         set_aside(connection, schedule, error)
-    return in_line
+    return made
 
 
 def set_aside(connection: Postgres, schedule: due.DueSchedule | Schedule, error: Exception) -> None:
@@ -236,11 +278,13 @@ def set_aside(connection: Postgres, schedule: due.DueSchedule | Schedule, error:
     trouble("schedule.quarantined", error, schedule=schedule.id)
 
 
-def _replace(connection: Postgres, decided: Decided) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
+def _replace(connection: Postgres, decided: Decided, new: Sequence[UUID]) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
     """Cancels what waits and asks what runs to end, of schedules whose new firing takes its place."""
     cancelled: list[UUID] = []
     aborting: list[tuple[UUID, UUID]] = []
-    made = {it.id for it in decided.made}
+    if not decided.replaced:
+        return cancelled, aborting
+    made = frozenset(new)
     for firing in firings.unfinished(connection, [it.id for it in decided.replaced]):
         if firing in made:
             continue

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared import celery_app
-from shared.answers import Caps, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.answers import Caps, Full, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
 from shared.events import event, trouble
 from shared.gate import Gate
 from shared.redis_servers import client
@@ -38,14 +37,6 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "health_check_interval": 10,
     "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
 }
-
-
-@dataclass(frozen=True)
-class Full:
-    """A run-now found no room: under which limit, and whether all admission is stopped."""
-
-    limit: str
-    draining: bool
 
 
 class Admission:
@@ -82,11 +73,19 @@ class Admission:
 
     def put_in_line(self, queued: Iterable[firings.InLine]) -> list[Reservation]:
         """Puts firings in line and fills; the reservations, which the caller publishes, or takes up itself."""
-        waiters = [waiter(it) for it in queued]
+        return self._offered([waiter(it) for it in queued], Gate.offer)
+
+    def _offered(
+        self, them: Sequence[_Told], offer: Callable[[Gate, Sequence[_Told]], list[Reservation]]
+    ) -> list[Reservation]:
         made: list[Reservation] = []
-        for start in range(0, len(waiters), _BATCH):
-            made += self.ask(lambda gate, batch=waiters[start : start + _BATCH]: gate.offer(batch))
+        for start in range(0, len(them), _BATCH):
+            made += self.ask(lambda gate, batch=them[start : start + _BATCH]: offer(gate, batch))
         return made
+
+    def offer_written(self, facts: Sequence[str]) -> None:
+        """The same of firings that are written as the gate takes them already."""
+        self.hand_over(self._offered(facts, Gate.offer_written))
 
     def fill(self) -> None:
         """Hands over whatever is free, for instance after a change nobody else acted on."""

@@ -86,6 +86,14 @@ class InTheWay:
 
 
 @dataclass(frozen=True)
+class Full:
+    """A run-now found no room: under which limit, and whether all admission is stopped."""
+
+    limit: str
+    draining: bool
+
+
+@dataclass(frozen=True)
 class LimitUse:
     """One limit as the gate counts it; `waiting` stand in line before it, whatever else they wait for."""
 

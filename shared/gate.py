@@ -87,6 +87,10 @@ class Gate:
         batch = json.dumps([waiter.facts() for waiter in waiters])
         return _reservations(self._ask(_OFFER, batch=batch)[1])
 
+    def offer_written(self, facts: Iterable[str]) -> list[Reservation]:
+        """The same of waiters whose facts are written down already."""
+        return _reservations(self._ask(_OFFER, batch=f"[{','.join(facts)}]")[1])
+
     def reserve(self, waiter: Waiter) -> Reserved | InTheWay:
         """A run-now's reservation at once, or what is in the way."""
         firing, workspace, lane, score, forced, title = waiter.facts()

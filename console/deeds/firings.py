@@ -12,7 +12,8 @@ from console.deeds import fleet
 from console.deeds.gate import AWAY
 from console.deeds.schedules import archived
 from console.problems import Problem, Wrong, gate_unavailable, invalid, not_found
-from shared.admission import Admission, Full
+from shared.admission import Admission
+from shared.answers import Full
 from shared.events import trouble
 from shared.rules.budgets import is_used_up
 from shared.rules.eta import in_words, look_again_s, slot_eta

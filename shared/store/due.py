@@ -1,9 +1,11 @@
 """Schedules that are due: locked, decided elsewhere, advanced in one statement."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import accumulate
+from operator import mul
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from psycopg.rows import args_row
 from uuid_utils.compat import uuid7
 
 from shared.events import event
+from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.missed import SkipRange
 from shared.store.connection import Postgres, connect
 
@@ -68,17 +71,39 @@ class DueSchedule(NamedTuple):
     now: datetime
 
     @property
+    def likeness(self) -> tuple[object, ...]:
+        """All that becomes of it follows from, but for its jitter and what is counted by its id: from `kind` on."""
+        return self[3:]
+
+    @property
     def timing(self) -> tuple[object, ...]:
         """All that its occurrences follow from, but for its jitter, which is its own: from `cron` on."""
         return self[4:16]
 
 
-class Advance(NamedTuple):
-    """Where a schedule goes next; None: nowhere, it has ended. `fired` counts its new firings."""
+class Move(NamedTuple):
+    """Where schedules go next (None: nowhere, they have ended), and the occurrences that they fire before."""
 
-    schedule_id: UUID
     next_run_at: datetime | None
-    fired: int
+    fire: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What firings have of the settings, where their schedules say nothing; and workspaces that are not fit for any."""
+
+    max_turns: int | None
+    max_run_seconds: int
+    unfit: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """The new firings of an advance: those for the line, as the gate takes them, and those not to be offered yet."""
+
+    ids: list[UUID]
+    written: list[str]
+    held: list[UUID]
 
 
 @dataclass(frozen=True)
@@ -120,24 +145,70 @@ def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
         return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
 
 
-def advance(connection: Postgres, steps: Sequence[Advance]) -> None:
-    """Moves schedules to their next occurrence; one without any is archived, its bound reached."""
-    connection.execute(
-        """
-        update schedules s
-           set next_run_at = step.next_run_at, deferred_until = null, skip_next_at = null,
-               fired_count = s.fired_count + step.fired,
-               remaining_runs = s.remaining_runs - step.fired,
-               status = case when step.next_run_at is null then 'archived' else s.status end
-          from unnest(%(ids)b::uuid[], %(next)b::timestamptz[], %(fired)b::int[]) as step (id, next_run_at, fired)
-         where s.id = step.id
-        """,
-        {
-            "ids": [it.schedule_id for it in steps],
-            "next": [it.next_run_at for it in steps],
-            "fired": [it.fired for it in steps],
-        },
-    )
+def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: Terms, *, sure: bool) -> Made:
+    """Moves locked schedules to their next occurrence and makes the firings of those that came, in one statement.
+
+    One without a next occurrence is archived, its bound reached. Prompt, target and the rest are copied as they are
+    now. An occurrence that has a firing already makes none; if `sure`, nobody looks, and it is a UniqueViolation.
+    """
+    fired = [len(it.fire) for it in moves]
+    counts = [len(schedules) for schedules in moves.values()]
+    ids = [uuid7() for _ in range(sum(map(mul, fired, counts)))]
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            # What is behind (select ...) the planner cannot count: it finds each schedule by its id, where it would
+            # read all of them to find thousands. Firings have their ids in the order of the line, whichever schedule
+            # they are of. What the gate takes of each, as Waiter.facts has it, is written here: so ten thousand of
+            # them need not be read to be written again.
+            """
+            with moved as (
+              update schedules s
+                 set next_run_at = (%(next)b::timestamptz[])[it.move], deferred_until = null, skip_next_at = null,
+                     fired_count = s.fired_count + (%(fired)b::int[])[it.move],
+                     remaining_runs = s.remaining_runs - (%(fired)b::int[])[it.move],
+                     status = case when (%(next)b::timestamptz[])[it.move] is null then 'archived' else s.status end
+                from unnest((select %(schedules)b::uuid[]), (select %(moves)b::int[])) as it (id, move)
+               where s.id = it.id
+              returning s.id, s.workspace_id, s.kind, s.fired_count - (%(fired)b::int[])[it.move] as fired_before,
+                        s.name, s.prompt, s.target, s.priority, s.lane, s.max_turns, s.max_run_seconds, s.max_attempts,
+                        s.retry_backoff_s, s.success_check, s.revision, it.move),
+            due as (
+              select s.*, nth, (%(nominals)b::timestamptz[])[(%(before)b::int[])[s.move] + nth] as nominal_at
+                from moved s cross join lateral generate_series(1, (%(fired)b::int[])[s.move]) as nth)
+            insert into firings (id, schedule_id, workspace_id, source, nominal_at, number, title, prompt, target,
+                                 priority, lane, max_turns, max_run_seconds, max_attempts, retry_backoff_s,
+                                 success_check, schedule_revision)
+            select (%(ids)b::uuid[])[row_number() over (order by s.nominal_at, s.priority)], s.id, s.workspace_id,
+                   case s.kind when 'heartbeat' then 'heartbeat' else 'scheduled' end,
+                   s.nominal_at, s.fired_before + s.nth, s.name, s.prompt, s.target, s.priority, s.lane,
+                   coalesce(s.max_turns, %(max_turns)s), coalesce(s.max_run_seconds, %(max_run_seconds)s),
+                   s.max_attempts, s.retry_backoff_s, s.success_check, s.revision
+              from due s
+             where %(sure)s or not exists (
+                     select from firings f
+                      where f.schedule_id = s.id and f.nominal_at = s.nominal_at
+                        and f.source in ('scheduled', 'heartbeat', 'backfill'))
+             order by s.nominal_at, s.priority
+            returning case when workspace_id = any(%(unfit)b::uuid[]) then id end,
+                      concat('["', id, '","', workspace_id, '",', to_json(coalesce(lane, '')), ',',
+                             line_no + priority * %(step)s, ',"', forced::int, '",', to_json(title), ']')
+            """,
+            {
+                "schedules": [it for schedules in moves.values() for it in schedules],
+                "moves": [number for number, count in enumerate(counts, 1) for _ in range(count)],
+                "next": [it.next_run_at for it in moves],
+                "fired": fired,
+                "nominals": [at for it in moves for at in it.fire],
+                "before": list(accumulate(fired, initial=0))[:-1],
+                "ids": ids,
+                "step": PRIORITY_STEP,
+                "sure": sure,
+                "max_turns": terms.max_turns,
+                "max_run_seconds": terms.max_run_seconds,
+                "unfit": list(terms.unfit),
+            },
+        ).fetchall()
+    return Made(ids, [text for held, text in rows if held is None], [held for held, _ in rows if held is not None])
 
 
 def defer(connection: Postgres, deferrals: Sequence[Deferral]) -> None:

@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from console.pages import router
-from shared.admission import Admission, Full
+from shared.admission import Admission
+from shared.answers import Full
 from shared.celery_app import close_app, make_app
 from shared.pressure import Pressure
 from shared.rules.endings import Becomes, Report

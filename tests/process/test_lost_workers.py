@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from shared.admission import Full
+from shared.answers import Full
 from shared.store import activity, firings
 from tests.process.conftest import Fleet
 from tests.waiting import until

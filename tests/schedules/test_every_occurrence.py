@@ -102,7 +102,7 @@ class EveryOccurrence(RuleBasedStateMachine):
         made = max(times[0][1] for times in self.times.values())
         self.world.later(minutes=-min(minutes, (self.world.now - made) // MINUTE))
 
-    @rule(minutes=SOME_MINUTES, where=st.sampled_from(["advance", "offer", "hand_over"]))
+    @rule(minutes=SOME_MINUTES, where=st.sampled_from(["advance", "offer_written", "hand_over"]))
     def beat_dies_within_a_tick(self, minutes: int, where: str) -> None:
         self.world.later(minutes=minutes)
         place = "beat.due.due.advance" if where == "advance" else f"shared.admission.Admission.{where}"

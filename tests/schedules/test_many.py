@@ -1,17 +1,24 @@
 """Many schedules due at once: two ticks share them out, and each occurrence is decided once."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from beat import many
 from beat.many import tick_many
+from shared.admission import waiter
 from shared.rules.jitter import jitter
 from shared.settings import Settings
-from shared.store import due
+from shared.store import due, firings
 from tests.schedules.conftest import World
+from tests.slots.snapshot import taken, under_epoch
 
+BACKFILLED = """
+    insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, max_run_seconds)
+    select gen_random_uuid(), id, workspace_id, 'backfill', %s, 't', '{}', 9 from schedules where id = %s
+"""
 BATCH = Settings(tick_batch=3)
 COUNT = 20
 
@@ -40,11 +47,11 @@ def test_both_of_them_tick_and_a_bounded_number_of_times(world: World, monkeypat
     began, who = threading.Barrier(2, timeout=20), list[str]()
     really = due.advance
 
-    def together(*given: Any) -> None:
+    def together(*given: Any, **told: Any) -> due.Made:
         if threading.current_thread().name not in who:
             who.append(threading.current_thread().name)
             began.wait()
-        really(*given)
+        return really(*given, **told)
 
     monkeypatch.setattr(due, "advance", together)
     monkeypatch.setattr(many, "MOST_TICKS", 2)
@@ -65,10 +72,10 @@ def test_what_goes_wrong_beside_it_is_told_and_undone(world: World, monkeypatch:
     due_at_once(world)
     really = due.advance
 
-    def breaks(*given: Any) -> None:
+    def breaks(*given: Any, **told: Any) -> due.Made:
         if threading.current_thread() is not threading.main_thread():
             raise OSError("as if")
-        really(*given)
+        return really(*given, **told)
 
     monkeypatch.setattr(due, "advance", breaks)
     monkeypatch.setattr(many, "MOST_TICKS", 1)
@@ -104,3 +111,46 @@ def test_two_that_are_due_at_one_moment_by_delays_of_their_own_are_not_alike(wor
 
     fired = dict(world.all("select schedule_id, nominal_at from firings"))
     assert fired == {it.id: at - jitter(it.id, 600) for it in delayed}
+
+
+def test_an_occurrence_that_has_its_firing_already_makes_none_and_all_others_theirs(world: World) -> None:
+    """SCH-3."""
+    twice = [world.schedule(f"s{number}", overlap="allow") for number in range(3)][1]
+    world.later(hours=1)
+    world.rows.execute(BACKFILLED, [world.now, twice.id])
+
+    told = tick_many(world.admission, Settings())
+
+    assert (told.schedules, told.made) == (3, 2)
+    assert world.all("select distinct nominal_at, next_run_at - nominal_at from firings f, schedules s") == [
+        (world.now, timedelta(hours=1))
+    ]
+
+
+def test_many_occurrences_of_one_each_make_a_firing_with_its_number(world: World) -> None:
+    late, other = world.schedule("late", overlap="queue_all", missed="all"), world.schedule("other", overlap="allow")
+    world.later(hours=3)
+
+    tick_many(world.admission, Settings())
+
+    query = "select schedule_id, number, extract(hour from nominal_at)::int from firings order by line_no"
+    assert world.all(query) == [(late.id, 1, 13), (late.id, 2, 14), *sorted([(late.id, 3, 15), (other.id, 1, 15)])]
+    assert world.all("select distinct fired_count, name from schedules order by 1") == [(1, "other"), (3, "late")]
+
+
+def test_the_gate_is_told_of_new_firings_what_it_is_told_of_those_in_line(world: World) -> None:
+    """Beat has them written by Postgres, whatever their names are, and never reads them."""
+    named = world.schedule("named", lane='a "lane"\\', priority=2)
+    world.rows.execute("update schedules set name = %s where id = %s", ['its "name"\\\tis Zoë 🐝\n', named.id])
+    world.schedule("plain", priority=9)
+    world.later(hours=1)
+    world.admission.make_whole()  # or it would be made whole with them
+
+    tick_many(world.admission, Settings())
+
+    told = [waiter(it).facts() for it in firings.startable(world.rows, 0, 9)]
+    assert len(told) == 2
+    known = under_epoch(taken(world.admission.gate.redis), world.admission.gate)
+    names = ("workspace", "lane", "score", "forced", "title")
+    for firing, *facts in told:
+        assert known[f"firing:{firing}"] == dict(zip(names, map(str, facts), strict=True))

@@ -4,8 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.admission import Full
-from shared.answers import Unseeded
+from shared.answers import Full, Unseeded
 from shared.gate import Gate
 from shared.store import firings, limits, running
 from shared.store.attempts import Attempt, Refused
