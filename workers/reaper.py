@@ -119,7 +119,12 @@ def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
     known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
     outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms)), suspect)
     condemned = [] if outcome is None else list(_checked(station, [(suspect, outcome)], station.settings))
-    return bool(condemned) and bool(_reap(station, condemned, station.settings))
+    done = _reap(station, condemned, station.settings) if condemned else Counter[str]()
+    told = {name: count for name, count in done.items() if name.endswith("_total")}
+    if told:
+        # Beside the sweeps' own: workers that die and come back end most of what they had in this way.
+        cadence.add(station.database.connection(), REAP, told)
+    return bool(told)
 
 
 def _is_alive(pid: int | None, pid_start: int | None) -> bool:
@@ -267,7 +272,7 @@ def outcome_of(found: Verdict, suspect: LiveAttempt) -> Outcome | None:
 
 
 _WHY = {
-    Reason.WORKER_LOST: "its worker gave no sign of life until its lease was over, and no attempt is left",
+    Reason.WORKER_LOST: "its worker was lost, or gave no sign until its lease was over, and no attempt is left",
     Reason.LEASE_EXPIRED: "it ran for longer than its run lease",
 }
 

@@ -26,6 +26,8 @@ from shared.store.connection import Postgres
 # Series of one kind: more limits or workers than that are for a system that is looked at in another way.
 MOST_SERIES = 200
 BEAT_SIGNS_WITHIN_S = 15.0
+# The verdicts by which an attempt lost its worker.
+LOST = ("worker_lost", "requeued")
 
 Sample = tuple[Metric, tuple[str, ...], float]
 Histogram = tuple[Metric, dict[str, float], float]
@@ -137,6 +139,8 @@ def _upkeep(passes: Sequence[cadence.Pass]) -> Iterator[Sample]:
         yield known.TASK_FAILED, (it.name,), it.outcome == "failed"
         if it.name == REAP:
             yield known.REAPER_OFF, (), it.outcome == "disabled"
+            # Prometheus sees no increase in a series that begins with what it counts.
+            yield from ((known.REAPED, (lost,), 0) for lost in LOST if f"{lost}_total" not in it.counts)
         if it.name == RECONCILE:
             yield known.DRIFT, (), it.counts.get("drift", 0)
         for key, count in it.counts.items():

@@ -1,5 +1,6 @@
 """Maintenance tasks take turns: whoever moves the row runs, everybody else ends at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,20 @@ def finish(connection: Postgres, name: str, outcome: str, counts: dict[str, Any]
          where name = %(name)s
         """,
         {"name": name, "outcome": outcome, "counts": Jsonb(counts)},
+    )
+
+
+def add(connection: Postgres, name: str, counts: Mapping[str, int]) -> None:
+    """Adds to the counters of a task, which ran before, what was done in its place between its passes."""
+    connection.execute(
+        """
+        update cadence c
+           set counts = c.counts || (
+                 select coalesce(jsonb_object_agg(key, coalesce((c.counts ->> key)::bigint, 0) + value::bigint), '{}')
+                   from jsonb_each_text(%(counts)s))
+         where name = %(name)s
+        """,
+        {"name": name, "counts": Jsonb(dict(counts))},
     )
 
 

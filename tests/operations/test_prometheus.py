@@ -62,6 +62,15 @@ def test_a_counter_is_asked_for_its_rate_and_never_for_itself(name: str) -> None
             assert re.search(rf"(?:rate|increase)\({it.shown}\b", expression), it.shown
 
 
+@every_expression
+def test_what_is_reckoned_together_has_the_same_labels(name: str) -> None:
+    """Two series of different labels have no sum: Prometheus answers nothing, and the alert never fires."""
+    for part in re.split(r" (?:and|or|unless)(?: on\(\))? | [<>=!]=? ", EXPRESSIONS[name]):
+        sides = re.split(r" [-+*/] ", part)
+        series = [it for it in sides if "slotbeat_" in it and not re.match(r"[\s(]*sum(?: by \([^)]*\))?\s?\(", it)]
+        assert len({"".join(re.findall(r"\{[^}]*\}", it)) for it in series}) <= 1, part
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda it: it["alert"])
 def test_every_alert_says_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")

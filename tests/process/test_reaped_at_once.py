@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from psycopg.types.json import Jsonb
 
+from shared.celery_app import REAP
+from shared.store import cadence
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import SETTINGS, running, status
 from workers import reaper
@@ -25,6 +27,17 @@ def test_what_a_former_self_ran_is_ended_at_once_and_nothing_of_anybody_else(fle
     ended = fleet.rows("select title, failure_reason from firings where status <> 'running'")
     assert ended == [("ours", "worker_lost")]
     assert reaper.reap_former_self(station) == 0
+
+
+def test_what_is_ended_at_once_counts_as_reaped(fleet: Fleet, station: Station) -> None:
+    """A host without memory kills a worker that its supervisor starts again, again and again: no sweep sees it."""
+    reaper.sweep(station)
+    cadence.add(fleet.database.connection(), REAP, {"worker_lost_total": 4})
+    assert reaper.reap_orphan(station, running(fleet))
+
+    [counted] = [it.counts for it in cadence.passes(fleet.database.connection()) if it.name == REAP]
+
+    assert counted["worker_lost_total"] == 5
 
 
 def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fleet, station: Station) -> None:
