@@ -30,7 +30,7 @@ def learn(connection: Postgres, ended: Ended, reason: str | None, settings: Sett
     """Judges one attempt that has been ended, in the transaction that ended it."""
     if reason is None:
         return Learnt(changed=_close(connection, ended))
-    if reason in (INTERRUPTED, NOT_STARTED) or not of_outside_world(reason):
+    if not is_judged(reason):
         return Learnt()  # it says nothing of the class; if it was the probe, another one is named
     patience = patience_of(settings)
     if ended.class_tripped:
@@ -45,6 +45,11 @@ def learn(connection: Postgres, ended: Ended, reason: str | None, settings: Sett
     if judged.trips:
         _trip(connection, ended, failed, seen.failing, patience)
     return _learnt(judged, failed, tripped=seen.tripped)
+
+
+def is_judged(reason: str | None) -> bool:
+    """Whether a failure for this reason says something of others of its class."""
+    return reason not in (None, INTERRUPTED, NOT_STARTED) and of_outside_world(reason)
 
 
 def patience_of(settings: Settings) -> Patience:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from shared.events import event
 from shared.rules.endings import INTERRUPTED, NOT_STARTED, Becomes, Chances, after_attempt, reason_that_counts
 from shared.settings import Settings
-from shared.store import activity, alerts, attempts, settlement
+from shared.store import activity, attempts, settlement
 from shared.store.connection import Database, Postgres, sent_together
+from shared.store.endings import Endings
 from workers import heartbeats
-from workers.classes import learn
+from workers.classes import is_judged, learn
 from workers.outcome import Outcome
 from workers.write_back import LAST_STATUS, Rest, write_back
 
@@ -81,7 +82,9 @@ def settle_together(
     connection = database.connection()
     with sent_together(connection, company.ahead):
         known = settlement.lock_endings(connection, [token for token, _ in endings])
-        told = [_settle(connection, known.get(token), outcome, settings, streams) for token, outcome in endings]
+        page = Endings()
+        told = [_settle(connection, page, known.get(token), outcome, settings, streams) for token, outcome in endings]
+        page.write(connection)
         if company.along is not None and told[-1].status == "completed":
             company.along(connection)
     for (token, outcome), settled in zip(endings, told, strict=True):
@@ -91,27 +94,30 @@ def settle_together(
 
 
 def _settle(
-    connection: Postgres, ended: settlement.Ended | None, outcome: Outcome, settings: Settings, streams: int | None
+    connection: Postgres,
+    page: Endings,
+    ended: settlement.Ended | None,
+    outcome: Outcome,
+    settings: Settings,
+    streams: int | None,
 ) -> Settled:
     if ended is None:
         return Settled("fenced")
     if not ended.live:
         return _too_late(connection, ended, outcome)
     outcome, becomes = _standing(ended, outcome)
+    page.end(ended, becomes, _report(outcome))
     # Its workspace's row and its slots are wanted by others: they come last, and are held for the commit alone. But a
-    # failure is judged among others of its class, and has to be one of them by then.
-    is_judged = outcome.reason is not None
-    if is_judged:
-        settlement.end_attempt(connection, ended, becomes, _report(outcome))
+    # failure of the outside world is judged among others of its class, and has to be one of them by then.
+    if is_judged(outcome.reason):
+        page.write(connection)
     learnt = learn(connection, ended, outcome.reason, settings)
     heartbeats.count_turns(connection, ended, outcome)
     if outcome.by == "reaper":
-        _log_reaped(connection, ended, outcome, becomes.status)
+        page.log(_reaped(ended, outcome, becomes.status))
     if becomes.status != "queued":
         rest = Rest(becomes.status, max(ended.turns, outcome.turns or 0), streams, learnt)
-        _write_the_rest(connection, ended, outcome, rest, settings)
-    if not is_judged:
-        settlement.end_attempt(connection, ended, becomes, _report(outcome))
+        _write_the_rest(page, ended, outcome, rest, settings)
     return Settled("ok", becomes.status, outcome.reason, learnt.changed, ended.has_next)
 
 
@@ -150,27 +156,19 @@ def _report(outcome: Outcome) -> Outcome:
     return replace(outcome, reason=None) if outcome.reason in (INTERRUPTED, NOT_STARTED) else outcome
 
 
-def _write_the_rest(
-    connection: Postgres, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings
-) -> None:
-    measured = {"turn_count": rest.turns, "interactive_streams": rest.streams, "peak_rss_mb": outcome.peak_rss_mb}
-    settlement.add_metrics(connection, ended, {**measured, "failure_reason": outcome.reason})
-    _log(connection, ended, outcome, rest.status, rest.turns)
-    if ended.schedule_id is not None:
-        write_back(connection, ended, outcome, rest, settings)
+def _write_the_rest(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings) -> None:
+    measured = {"turns": rest.turns, "streams": rest.streams, "peak_rss_mb": outcome.peak_rss_mb}
+    page.measure(ended, {**measured, "reason": outcome.reason})
+    page.log(_run(ended, outcome, rest.status, rest.turns))
+    write_back(page, ended, outcome, rest, settings)
     # Of an outage that schedules share, one alert is sent for all of them: that its class tripped.
     if rest.status == "failed" and not rest.learnt.held:
         tries = f"{ended.attempt_count} attempts" if ended.attempt_count > 1 else "its only attempt"
-        alerts.add(
-            connection,
-            "failed_after_last_attempt",
-            f"{ended.title} failed after {tries}",
-            f"{outcome.reason}: {outcome.error or ''}",
-            **ended.about,
-        )
+        title, words = f"{ended.title} failed after {tries}", f"{outcome.reason}: {outcome.error or ''}"
+        page.tell(ended, "failed_after_last_attempt", title, words)
 
 
-def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str, turns: int) -> None:
+def _run(ended: settlement.Ended, outcome: Outcome, status: str, turns: int) -> activity.Deed:
     body: dict[str, Any] = {
         "schedule_id": None if ended.schedule_id is None else str(ended.schedule_id),
         "firing_id": str(ended.firing_id),
@@ -180,26 +178,17 @@ def _log(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status
         "turns": turns,
         "reason": outcome.reason,
     }
-    activity.add(
-        connection,
-        activity.Deed(
-            type="cron_run",
-            actor=outcome.by,
-            body=body,
-            status=LAST_STATUS[status],
-            error=outcome.error,
-            **ended.about,
-            duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
-        ),
-    )
-
-
-def _log_reaped(connection: Postgres, ended: settlement.Ended, outcome: Outcome, status: str) -> None:
-    body = {"reason": outcome.reason, "token": ended.token, "worker": ended.worker_id, "now": status}
-    deed = activity.Deed(
-        "reaped",
-        outcome.by,
-        body,
+    return activity.Deed(
+        type="cron_run",
+        actor=outcome.by,
+        body=body,
+        status=LAST_STATUS[status],
+        error=outcome.error,
         **ended.about,
+        duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
     )
-    activity.add(connection, deed)
+
+
+def _reaped(ended: settlement.Ended, outcome: Outcome, status: str) -> activity.Deed:
+    body = {"reason": outcome.reason, "token": ended.token, "worker": ended.worker_id, "now": status}
+    return activity.Deed("reaped", outcome.by, body, **ended.about)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.events import event, trouble
@@ -9,8 +10,8 @@ from shared.rules import streaks
 from shared.rules.cron import next_after, parse_cron
 from shared.rules.reasons import Reason
 from shared.settings import Settings
-from shared.store import activity, alerts, settlement
-from shared.store.connection import Postgres
+from shared.store import activity, settlement
+from shared.store.endings import Endings
 from workers import heartbeats
 from workers.classes import Learnt
 from workers.outcome import Outcome
@@ -28,8 +29,10 @@ class Rest:
     learnt: Learnt
 
 
-def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings) -> None:
+def write_back(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: Rest, settings: Settings) -> None:
     """Writes counts and averages, and pauses or warns where a streak has reached its number (STR-1 to STR-7)."""
+    if (schedule := ended.schedule_id) is None:
+        return
     ran_for = ended.now - ended.claimed_at
     after = streaks.after_firing(
         streaks.Streaks(
@@ -53,9 +56,8 @@ def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, 
         ),
     )
     duration_ms = round(ran_for.total_seconds() * 1000)
-    settlement.write_back(
-        connection,
-        ended.schedule_id,  # pyright: ignore[reportArgumentType] the caller has looked
+    page.remember(
+        schedule,
         {
             "last_status": LAST_STATUS[rest.status],
             "error": outcome.error,
@@ -70,7 +72,7 @@ def write_back(connection: Postgres, ended: settlement.Ended, outcome: Outcome, 
             "avg_duration_ms": streaks.next_average(ended.avg_duration_ms, duration_ms),
         },
     )
-    _tell(connection, ended, after)
+    _tell(page, schedule, ended, after)
 
 
 def _grace_until(ended: settlement.Ended) -> datetime | None:
@@ -85,27 +87,20 @@ def _grace_until(ended: settlement.Ended) -> datetime | None:
     return streaks.edit_grace_until(ended.max_turns_set_at, first)
 
 
-def _tell(connection: Postgres, ended: settlement.Ended, after: streaks.Outcome) -> None:
+def _tell(page: Endings, schedule: UUID, ended: settlement.Ended, after: streaks.Outcome) -> None:
     for warning in after.warnings:
-        _tell_one(connection, ended, "warned", warning.value, streaks.WORDS[warning])
-    if after.pause is None or ended.schedule_id is None:
+        _tell_one(page, ended, "warned", warning.value, streaks.WORDS[warning])
+    if after.pause is None or ended.schedule_status != "active":
         return
     counts = after.streaks
     count = counts.failures if after.pause is streaks.PauseReason.FAILURE_STREAK else counts.breaches
     note = f"{count} in a row: {after.pause.value}"
-    if ended.schedule_status == "active":
-        settlement.auto_pause(connection, ended.schedule_id, after.pause.value, note)
-        _tell_one(connection, ended, "auto_paused", after.pause.value, note)
-        event("schedule.auto_paused", schedule=ended.schedule_id, reason=after.pause.value, streak=count)
+    page.pause(schedule, after.pause.value, note)
+    _tell_one(page, ended, "auto_paused", after.pause.value, note)
+    event("schedule.auto_paused", schedule=schedule, reason=after.pause.value, streak=count)
 
 
-def _tell_one(connection: Postgres, ended: settlement.Ended, kind: str, code: str, words: str) -> None:
+def _tell_one(page: Endings, ended: settlement.Ended, kind: str, code: str, words: str) -> None:
     """One row for the log and one for the people who are told."""
-    deed = activity.Deed(
-        kind,
-        "slotbeat",
-        {"reason": code, "words": words},
-        **ended.about,
-    )
-    activity.add(connection, deed)
-    alerts.add(connection, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words, **ended.about)
+    page.log(activity.Deed(kind, "slotbeat", {"reason": code, "words": words}, **ended.about))
+    page.tell(ended, kind if kind == "auto_paused" else code, f"{ended.title}: {code}", words)

@@ -1,5 +1,6 @@
 """What people are to be told: written beside the deed, sent later by a task of its own."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,16 @@ from shared.store.connection import Postgres
 
 def add(connection: Postgres, kind: str, title: str, body: str, **about: UUID | None) -> None:
     """One alert to send; the same kind about the same thing within an hour is one alert."""
-    thing = about.get("schedule") or about.get("workspace") or about.get("firing") or ""
-    add_of(connection, kind, title, body, str(thing), **about)
+    add_of(connection, kind, title, body, _thing(about), **about)
+
+
+def dedupe_key(kind: str, **about: UUID | None) -> str:
+    """What is one alert an hour."""
+    return f"{kind}:{_thing(about)}"
+
+
+def _thing(about: Mapping[str, UUID | None]) -> str:
+    return str(about.get("schedule") or about.get("workspace") or about.get("firing") or "")
 
 
 def add_of(connection: Postgres, kind: str, title: str, body: str, thing: str, **about: UUID | None) -> None:

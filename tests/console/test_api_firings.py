@@ -10,6 +10,7 @@ from shared.rules.endings import Becomes, Report
 from shared.store import attempts, firing_events, settlement
 from shared.store.connection import Database
 from tests.console.conftest import SLEEPS, Api
+from tests.store.rows import end_attempt
 
 
 def test_a_run_now_gets_a_slot_at_once_and_takes_what_is_different_for_it(api: Api) -> None:
@@ -271,7 +272,7 @@ def complete(api: Api, firing: str, token: int) -> None:
         ending = settlement.lock_ending(connection, token)
         assert ending is not None
         completed = Becomes("completed", "completed")
-        assert settlement.end_attempt(connection, ending, completed, Report(None, exit_code=0))
+        assert end_attempt(connection, ending, completed, Report(None, exit_code=0))
 
 
 def say(api: Api, firing: str, token: int, lines: int) -> None:

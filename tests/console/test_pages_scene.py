@@ -22,6 +22,7 @@ from shared.rules.endings import Becomes, Report
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, firings, settlement, workspaces
 from shared.store.connection import Database, Postgres
+from tests.store.rows import end_attempt, measure
 
 LEASE = timedelta(seconds=60)
 OURS = {"sec-fetch-site": "same-origin"}
@@ -112,9 +113,8 @@ class Scene:
         with self.database.transaction() as connection:
             ended = settlement.lock_ending(connection, claimed.token)
             assert ended is not None
-            assert settlement.end_attempt(connection, ended, Becomes(status, status), Report(reason, error))
-            facts = {"turn_count": 3, "peak_rss_mb": None, "failure_reason": reason}
-            settlement.add_metrics(connection, ended, {"interactive_streams": None, "event_loop_lag_ms": None, **facts})
+            assert end_attempt(connection, ended, Becomes(status, status), Report(reason, error))
+            measure(connection, ended, turns=3, reason=reason)
         self.admission.hand_over(self.admission.ask(lambda gate: gate.release(claimed.firing_id, claimed.request_id)))
 
     def worker_signs(self, capacity: int = 4) -> None:

@@ -21,7 +21,7 @@ from shared.rules.endings import Becomes, Report
 from shared.store import attempts, firings, invariants, settlement
 from tests.rules.clock_oracle import runs
 from tests.schedules.conftest import World
-from tests.store.rows import claimer
+from tests.store.rows import claimer, end_attempt, measure
 
 MINUTE = timedelta(minutes=1)
 # Of each a change of its clock, forward or back.
@@ -187,12 +187,8 @@ def end_one(world: World) -> None:
     with world.rows.transaction():
         ended = settlement.lock_ending(world.rows, token)
         assert ended is not None
-        settlement.end_attempt(world.rows, ended, Becomes("completed", "completed"), Report(None))
-        settlement.add_metrics(
-            world.rows,
-            ended,
-            {"turn_count": 0, "peak_rss_mb": None, "failure_reason": None, "interactive_streams": None},
-        )
+        end_attempt(world.rows, ended, Becomes("completed", "completed"), Report(None))
+        measure(world.rows, ended)
 
 
 def owed(times: list[tuple[str, datetime]], end: datetime, zone: str) -> list[datetime]:

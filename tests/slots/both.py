@@ -6,10 +6,9 @@ from uuid import UUID, uuid4
 
 from shared.admission import Admission
 from shared.store import activity, attempts, settlement
-from tests.store.rows import LEASE, Rows, by_hand
+from tests.store.rows import LEASE, Rows, by_hand, measure
 
 LEASE_MS = round(LEASE.total_seconds() * 1000)
-NO_METRICS = {"turn_count": 0, "interactive_streams": None, "peak_rss_mb": None, "failure_reason": None}
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Both:
             assert ended is not None
             told = self.rows.settle(attempt.token, status)
             if told and status != "queued":
-                settlement.add_metrics(self.rows.sql, ended, NO_METRICS)
+                measure(self.rows.sql, ended)
         self.give_back(attempt.firing_id, attempt.request_id)
         return told
 

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from shared.rules.endings import Becomes, Report
 from shared.store import attempts, epoch, firings, limits, settlement, workspaces
 from shared.store.connection import Postgres
+from shared.store.endings import Endings
 
 LEASE = timedelta(seconds=60)
 
@@ -72,7 +73,7 @@ class Rows:
             assert ended is not None
             becomes: dict[str, Any] = {"status": status, "outcome": outcome, **over}
             report = Report("oom" if status == "failed" else None)
-            return settlement.end_attempt(self.sql, ended, Becomes(**becomes), report)
+            return end_attempt(self.sql, ended, Becomes(**becomes), report)
 
     def slots(self, key: str) -> tuple[int, int, int, int]:
         """Of a limit: its rows, the held ones, the forced ones, and what it owes."""
@@ -83,6 +84,23 @@ class Rows:
             """,
             key,
         )[0]
+
+
+def end_attempt(sql: Postgres, ended: settlement.Ended, becomes: Becomes, report: Report) -> bool:
+    """Whether this was its end."""
+    live = "select outcome is null from attempts where token = %s"
+    before = sql.execute(live, [ended.token]).fetchone()
+    page = Endings()
+    page.end(ended, becomes, report)
+    page.write(sql)
+    return (before, sql.execute(live, [ended.token]).fetchone()) == ((True,), (False,))
+
+
+def measure(sql: Postgres, ended: settlement.Ended, **values: Any) -> None:
+    """Writes its row of metrics."""
+    page = Endings()
+    page.measure(ended, {"turns": 0, "reason": None, "peak_rss_mb": None, "streams": None, **values})
+    page.write(sql)
 
 
 def claimer(number: int) -> attempts.Claimer:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from shared.rules.endings import Becomes, Report
 from shared.store import due, firings, progress, settlement
-from tests.store.rows import Rows
+from tests.store.rows import Rows, end_attempt, measure
 
 USED = "select turns, input_tokens, output_tokens, cost_micros, remote_ref from attempts where token = %s"
 
@@ -13,7 +13,7 @@ def end(rows: Rows, token: int, report: Report) -> None:
     with rows.sql.transaction():
         ended = settlement.lock_ending(rows.sql, token)
         assert ended is not None
-        assert settlement.end_attempt(rows.sql, ended, Becomes("completed", "completed"), report)
+        assert end_attempt(rows.sql, ended, Becomes("completed", "completed"), report)
 
 
 def test_what_is_reported_at_the_end_is_written(rows: Rows) -> None:
@@ -63,12 +63,11 @@ def test_how_long_a_firing_waited_is_from_its_place_in_line_to_its_claim(rows: R
     firing = rows.firing()
     rows.sql.execute("update firings set queued_at = queued_at - %s where id = %s", [timedelta(seconds=5), firing])
     token = rows.claim(firing).token
-    values = {"turn_count": 0, "max_turns": None, "peak_rss_mb": None, "interactive_streams": None, "concurrent": 1}
 
     with rows.sql.transaction():
         ended = settlement.lock_ending(rows.sql, token)
         assert ended is not None
-        settlement.add_metrics(rows.sql, ended, {**values, "failure_reason": None, "token": token})
+        measure(rows.sql, ended)
 
     assert rows.one("select slot_wait_ms between 5000 and 60000 from schedule_firing_metrics")
 

@@ -8,7 +8,8 @@ import pytest
 from shared.rules.endings import Becomes, Report
 from shared.store import attempts, due, settlement
 from shared.store.due import LOCK_DUE
-from tests.store.rows import LEASE, Rows
+from shared.store.endings import Endings
+from tests.store.rows import LEASE, Rows, end_attempt
 
 MANY_SCHEDULES = """
     insert into schedules (id, workspace_id, name, cron, target, next_run_at)
@@ -27,6 +28,14 @@ MANY_ENDED = """
       select gen_random_uuid(), %s, 'adhoc', now(), 't', '{}', 9 from generate_series(1, 5000) returning id)
     select count(*) from born
 """
+MANY_ALERTS = """
+    insert into alerts (id, dedupe_key, kind, title, body)
+    select gen_random_uuid(), 'k' || n, 'k', 't', 'b' from generate_series(1, 500) as n
+"""
+REMEMBERED = (
+    *("last_status", "error", "reason", "turns", "failure_streak", "breach_streak", "near_lease_streak"),
+    *("held_streak", "suppressed", "avg_turns", "avg_duration_ms"),
+)
 READ = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = %s"
 
 
@@ -97,7 +106,7 @@ def test_the_end_of_a_run_reads_no_other_though_statistics_say_that_nothing_runs
         before = rows.one(READ, "firings")
         ended = settlement.lock_ending(rows.sql, run.token)
         assert ended is not None
-        assert settlement.end_attempt(rows.sql, ended, becomes, Report(None))
+        assert end_attempt(rows.sql, ended, becomes, Report(None))
         rows.sql.execute("set constraints all immediate")
         read = rows.one(READ, "firings") - before
 
@@ -123,29 +132,40 @@ def test_an_attempt_is_found_by_its_token_though_statistics_say_that_there_is_no
         else:
             ended = settlement.lock_ending(rows.sql, tokens[50])
             assert ended is not None
-            assert settlement.end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
+            assert end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
             rows.sql.execute("set constraints all immediate")
         read = rows.one(READ, "attempts") - before
 
     assert read < 30
 
 
-def test_a_settle_planned_while_there_were_few_attempts_reads_no_more_once_there_are_many(rows: Rows) -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_settle_planned_while_there_was_little_reads_no_more_once_there_is_much(rows: Rows, together: int) -> None:
     """A worker's plans are kept, and the first ones are of the day of its installation."""
     rows.cap("fleet", 300)
-    read: list[int] = []
+    read: list[dict[str, int]] = []
     for many in (2, 250):
         tokens = [rows.running(schedule_id=rows.schedule(), max_run_seconds=90).token for _ in range(many)]
-        rows.sql.execute("vacuum analyze") if many == 2 else None
+        rows.sql.execute("vacuum analyze") if many == 2 else rows.sql.execute(MANY_ALERTS)
         with rows.sql.transaction():
-            before = rows.one(READ, "attempts")
-            ended = settlement.lock_ending(rows.sql, tokens[-1])
-            assert ended is not None
-            assert settlement.end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
+            before = {it: rows.one(READ, it) for it in ("attempts", "schedules", "alerts")}
+            page = Endings()
+            for ended in settlement.lock_endings(rows.sql, tokens[-together:]).values():
+                assert ended.schedule_id is not None
+                page.end(ended, Becomes("failed", "failed"), Report("oom"))
+                page.remember(
+                    ended.schedule_id,
+                    {**dict.fromkeys(REMEMBERED, 0), "last_status": "error"},
+                )
+                page.pause(ended.schedule_id, "failure_streak", "note")
+                page.tell(ended, "kind", "title", "body")
+            page.write(rows.sql)
             rows.sql.execute("set constraints all immediate")
-            read.append(rows.one(READ, "attempts") - before)
+            read.append({it: rows.one(READ, it) - before[it] for it in before})
 
-    assert read[1] < read[0] + 20
+    assert rows.one("select count(*) from firings where status = 'failed'") == 2 * together
+    for table in read[0]:
+        assert read[1][table] < read[0][table] + 20, table
 
 
 def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
