@@ -64,7 +64,7 @@ RUNNING = _gauge("running", "firings that run")
 PAUSED = _gauge("fleet_paused", "1 while the whole fleet is paused")
 CLASSES = _gauge("failure_classes_tripped", "classes of failures that hold firings")
 STREAMS = _gauge("interactive_streams", "interactive streams that are active")
-ALERTS = _gauge("alerts_waiting", "alerts that are to be sent")
+ALERTS = _gauge("alerts_waiting", "alerts that are to be sent, where a worker ever had addresses")
 # Of the processes.
 BEATS = _gauge("beats", "beats that gave a sign lately")
 BEAT_TICK = _gauge("beat_last_tick_timestamp_seconds", "when any beat last gave its sign, which follows a tick")

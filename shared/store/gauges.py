@@ -6,6 +6,8 @@ from psycopg.rows import class_row
 
 from shared.store.connection import Postgres
 
+SENDS_ALERTS = "slotbeat.send_alert"
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -25,13 +27,17 @@ def moment(connection: Postgres) -> Moment:
         told = cursor.execute(
             """
             select (select count(*) from firings where status = 'running') as running,
-                   (select count(*) from alerts where sent_at is null and given_up_at is null) as alerts_waiting,
+                   -- Where no worker was ever given an address, nobody waits for an alert.
+                   (select count(*) from alerts where sent_at is null and given_up_at is null
+                       and exists (select from cadence where name = %(sends)s and counts ? 'begun_total'))
+                     as alerts_waiting,
                    (select count(*) from failure_classes where healed_at is null) as classes_tripped,
                    (select extract(epoch from at)::float8 from activity_logs
                      where type = 'reaped' order by at desc limit 1) as last_reaped,
                    exists (select from fleet_pause where resumed_at is null) as paused,
                    (select number from epoch) as gate_epoch
-            """
+            """,
+            {"sends": SENDS_ALERTS},
         ).fetchone()
     assert told is not None
     return told
