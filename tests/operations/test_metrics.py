@@ -14,8 +14,8 @@ from redis import Redis
 from console.api import metrics as metrics_api
 from console.metrics import known
 from console.metrics.gather import MOST_SERIES
-from shared.celery_app import ALERT, REAP
-from shared.store import alerts, cadence, gauges, tallies
+from shared.celery_app import REAP
+from shared.store import cadence, tallies
 from shared.store.connection import connect
 from tests.console.conftest import Api, api_at
 from tests.store.rows import Rows, scene
@@ -195,19 +195,6 @@ def test_limits_processes_and_upkeep_are_told(rows: Rows, api: Api) -> None:
     ]
     assert all(it is not None and abs(now - it) < 60 for it in moments), moments
     assert running.token
-
-
-def test_alerts_wait_only_where_somebody_ever_sent_one(rows: Rows, api: Api) -> None:
-    """Else an alert about alerts is all that whoever wants none would get."""
-    alerts.add(rows.sql, "drift", "title", "body")
-    cadence.take(rows.sql, ALERT, 0)
-    nobody_wants_them = value(read(api), known.ALERTS)
-
-    cadence.finish(rows.sql, ALERT, "ok", {"begun_total": 1})
-
-    assert nobody_wants_them == 0
-    assert value(read(api), known.ALERTS) == 1
-    assert ALERT == gauges.SENDS_ALERTS
 
 
 def test_the_line_is_told_before_each_limit_that_it_waits_for(api: Api) -> None:
