@@ -278,7 +278,7 @@ def set_aside(connection: Postgres, schedule: due.DueSchedule | Schedule, error:
     trouble("schedule.quarantined", error, schedule=schedule.id)
 
 
-def _replace(connection: Postgres, decided: Decided, new: Sequence[UUID]) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
+def _replace(connection: Postgres, decided: Decided, new: list[bytes]) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
     """Cancels what waits and asks what runs to end, of schedules whose new firing takes its place."""
     cancelled: list[UUID] = []
     aborting: list[tuple[UUID, UUID]] = []
@@ -286,7 +286,7 @@ def _replace(connection: Postgres, decided: Decided, new: Sequence[UUID]) -> tup
         return cancelled, aborting
     made = frozenset(new)
     for firing in firings.unfinished(connection, [it.id for it in decided.replaced]):
-        if firing in made:
+        if firing.bytes in made:
             continue
         if firings.cancel_queued(connection, firing, Reason.REPLACED):
             cancelled.append(firing)

@@ -62,7 +62,7 @@ class Settings:
     wake_every_s: float = knob(5.0, "time between two looks for sleeping workspaces in which something waits", low=0.1)
     pressure_delay_s: int = knob(30, "how long due schedules are put off while people are talking")
     pressure_max_delay_s: int = knob(900, "how long they are put off at most")
-    tick_batch: int = knob(2000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)
+    tick_batch: int = knob(1000, "schedules that one transaction of beat makes firings of", low=1, high=100_000)
     failure_streak_limit: int = knob(3, "failures in a row that pause a schedule", low=1, high=1000)
     breach_streak_limit: int = knob(5, "turn breaches in a row that pause a schedule", low=1, high=1000)
     class_trip_schedules: int = knob(3, "schedules whose failures of one class trip it", low=2, high=1000)

@@ -1,40 +1,41 @@
 """Schedules that are due: locked, decided elsewhere, advanced in one statement."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from itertools import accumulate
 from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import args_row
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from shared.events import event
 from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.missed import SkipRange
 from shared.store.connection import Postgres, connect
+from shared.store.uuids import Uuids
 
-# A schedule is due at the later of next_run_at and deferred_until (the generated column due_at).
+# A schedule is due at the later of next_run_at and deferred_until (the generated column due_at). Locked first: what
+# another tick has locked is passed over before anything more is asked of it.
 LOCK_DUE = """
     select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
            s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
-           s.skip_next_at,
-           s.daily_turn_budget, s.turns_today, s.turns_today_on,
-           w.native_scheduler as native, w.status as workspace_status,
-           u.queued, u.running,
+           s.skip_next_at, s.daily_turn_budget, s.turns_today, s.turns_today_on,
+           w.native_scheduler as native, w.status as workspace_status, u.queued, u.running,
            p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at,
            num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 as has_budget, now() as now
-      from schedules s join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
+      from (select * from schedules
+             where status = 'active' and next_run_at is not null and due_at <= now()
+             order by due_at limit %(most)s
+               for update skip locked) s
+      join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
      cross join lateral (
        select (count(*) filter (where f.status = 'queued' and f.source <> 'backfill'))::int as queued,
               (count(*) filter (where f.status = 'running'))::int as running
          from firings f where f.schedule_id = s.id and f.status in ('queued', 'running')) u
-     where s.status = 'active' and s.next_run_at is not null and s.due_at <= now()
-     order by s.due_at limit %(most)s
-       for update of s skip locked
 """
 
 
@@ -99,9 +100,12 @@ class Terms:
 
 @dataclass(frozen=True)
 class Made:
-    """The new firings of an advance: those for the line, as the gate takes them, and those not to be offered yet."""
+    """The new firings of an advance: those for the line, as the gate takes them, and those not to be offered yet.
 
-    ids: list[UUID]
+    `ids` are the bytes of all of them, and of those that were not made, for there was one already.
+    """
+
+    ids: list[bytes]
     written: list[str]
     held: list[UUID]
 
@@ -139,9 +143,14 @@ def is_any_due(connection: Postgres) -> bool:
     return found is not None and bool(found[0])
 
 
+def _due_schedules(_: object) -> Callable[[Sequence[Any]], DueSchedule]:
+    """Rows as they come; to pass each value as an argument takes as long as to read the row."""
+    return partial(tuple.__new__, DueSchedule)
+
+
 def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
     """Locks due schedules that nobody else has locked, the longest due first."""
-    with connection.cursor(row_factory=args_row(DueSchedule), binary=True) as cursor:
+    with connection.cursor(row_factory=_due_schedules, binary=True) as cursor:
         return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
 
 
@@ -153,7 +162,7 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
     """
     fired = [len(it.fire) for it in moves]
     counts = [len(schedules) for schedules in moves.values()]
-    ids = [uuid7() for _ in range(sum(map(mul, fired, counts)))]
+    ids = [uuid7().bytes for _ in range(sum(map(mul, fired, counts)))]
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(
             # What is behind (select ...) the planner cannot count: it finds each schedule by its id, where it would
@@ -167,7 +176,8 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
                      fired_count = s.fired_count + (%(fired)b::int[])[it.move],
                      remaining_runs = s.remaining_runs - (%(fired)b::int[])[it.move],
                      status = case when (%(next)b::timestamptz[])[it.move] is null then 'archived' else s.status end
-                from unnest((select %(schedules)b::uuid[]), (select %(moves)b::int[])) as it (id, move)
+                from (select id, width_bucket(at, %(firsts)b::bigint[]) as move
+                        from unnest((select %(schedules)b::uuid[])) with ordinality as them (id, at)) as it
                where s.id = it.id
               returning s.id, s.workspace_id, s.kind, s.fired_count - (%(fired)b::int[])[it.move] as fired_before,
                         s.name, s.prompt, s.target, s.priority, s.lane, s.max_turns, s.max_run_seconds, s.max_attempts,
@@ -194,13 +204,13 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
                              line_no + priority * %(step)s, ',"', forced::int, '",', to_json(title), ']')
             """,
             {
-                "schedules": [it for schedules in moves.values() for it in schedules],
-                "moves": [number for number, count in enumerate(counts, 1) for _ in range(count)],
+                "schedules": Uuids([it.bytes for schedules in moves.values() for it in schedules]),
+                "firsts": list(accumulate(counts, initial=1))[:-1],
                 "next": [it.next_run_at for it in moves],
                 "fired": fired,
                 "nominals": [at for it in moves for at in it.fire],
                 "before": list(accumulate(fired, initial=0))[:-1],
-                "ids": ids,
+                "ids": Uuids(ids),
                 "step": PRIORITY_STEP,
                 "sure": sure,
                 "max_turns": terms.max_turns,
@@ -233,12 +243,12 @@ def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
     written = connection.execute(
         """
         insert into skips (id, schedule_id, first_at, last_at, count, reason, detail)
-        select * from unnest(%(ids)s::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
+        select * from unnest(%(ids)b::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
                              %(last)s::timestamptz[], %(counts)s::bigint[], %(reasons)s::text[], %(details)s::text[])
         on conflict do nothing
         """,
         {
-            "ids": [uuid7() for _ in skips],
+            "ids": Uuids([uuid7().bytes for _ in skips]),
             "schedules": [it.schedule_id for it in skips],
             "first": [it.first_at for it in skips],
             "last": [it.last_at for it in skips],
