@@ -1,16 +1,34 @@
 """What the doctor says of Postgres's rows, roles, users and size."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
 from console.doctor import rows as checks
-from shared.store import roles
+from shared.store import invariants, roles
 from shared.store.connection import connect
 from tests.doctor.conftest import Ward
 
+_AGAIN = (
+    "insert into firings (id, workspace_id, schedule_id, title, source, nominal_at, target, max_run_seconds,"
+    " max_attempts, status, number) select gen_random_uuid(), workspace_id, id, name, 'backfill', '2026-01-01', target,"
+    " 1, 1, 'queued', 1 from schedules"
+)
+_SKIP = (
+    "insert into skips (id, schedule_id, first_at, last_at, count, reason)"
+    " select gen_random_uuid(), id, '2026-01-01', '2026-01-01', 1, 'manual' from schedules"
+)
+_METRICS = (
+    "insert into schedule_firing_metrics (firing_id, workspace_id, fired_at, completed_at)"
+    " select id, workspace_id, now(), now() - interval '1 hour' from firings"
+)
+_KEPT_BY: tuple[LiteralString, ...] = (
+    "drop index firings_once_per_nominal",
+    "alter table skips drop constraint skips_never_overlap",
+    "alter table firings drop constraint firings_check4",
+)
 # Each breaks one promise behind the back of the triggers that keep it.
 BROKEN = {
     "2: a running firing lacks a slot": "update slots set token = null",
@@ -21,7 +39,23 @@ BROKEN = {
     "5: a firing's tokens do not rise": "update attempts set token = 99",
     "6: a firing's attempts are not those charged": "update firings set attempt_count = 0",
     "6: a firing's interruptions are not counted": "update firings set interrupted_count = 1",
+    "2: a forced slot is held by a firing that is not forced": "update slots set forced = true where token is not null",
+    "2: a limit owes more than is held": "update limits set surplus = 9",
+    "3: a nominal time fired twice": f"{_AGAIN}; {_AGAIN}",
+    "3: a nominal time fired and was skipped": f"{_AGAIN}; {_SKIP}",
+    "3: a nominal time was skipped twice": f"{_SKIP}; {_SKIP}",
+    "3: an occurrence was neither fired nor skipped": "update schedules set cron = '* * * * *',"
+    " timing_since = now() - interval '1 hour', next_run_at = now() + interval '1 minute'",
+    "4: a firing has not the one success that it should": "update firings set status = 'completed',"
+    " finished_at = now()",
+    "4: a firing ended without a time or a reason": "update firings set status = 'failed', finished_at = now()",
+    "10: a forced firing is not audited": "insert into activity_logs (type, actor, at) values"
+    " ('x', 'x', now() - interval '1 day'); update firings set forced = true",
+    "10: an ended firing has no metrics": f"{_METRICS}; update schedule_firing_metrics set firing_id ="
+    " gen_random_uuid(); update firings set status = 'cancelled', finished_at = now()",
+    "10: a firing that has not ended has metrics": _METRICS,
 }
+OF_WHAT_EXECUTES = ("2", "5")
 
 
 @pytest.fixture
@@ -49,14 +83,22 @@ def test_sound_rows(ward: Ward) -> None:
 @pytest.mark.parametrize(("promise", "statement"), BROKEN.items())
 def test_a_broken_promise_is_named_with_its_rows(ward: Ward, promise: str, statement: str) -> None:
     ward.rows.running()
+    ward.rows.schedule()
     ward.rows.sql.execute("set session_replication_role = 'replica'")
+    for kept_by in _KEPT_BY:
+        ward.rows.sql.execute(kept_by)
     ward.rows.sql.execute(statement)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     found = [it for it in ward.told(checks.promises) if it.words.startswith(promise)]
 
     assert [it.level for it in found] == ["fail"]
-    assert found[0].remedy[0].startswith("slotbeat limit set fleet 0")
-    assert found[0].remedy[1].startswith("slotbeat doctor --json")
+    stops = [it for it in found[0].remedy if it.startswith("slotbeat limit set fleet 0")]
+    assert len(stops) == (promise[0] in OF_WHAT_EXECUTES)
+    assert found[0].remedy[-1].startswith("slotbeat doctor --json")
+
+
+def test_each_promise_is_broken_by_a_test() -> None:
+    assert {it.partition(": ")[2] for it in BROKEN} == {*invariants.QUERIES, invariants.UNACCOUNTED}
 
 
 def test_rights_that_are_not_as_declared(ward: Ward) -> None:
