@@ -68,14 +68,16 @@ class Gate:
             return [self._checked(told) for told in pipe.execute()]
 
     def _complete(self, script: Script, given: dict[str, str | int | float]) -> dict[str, str | int | float]:
-        if "now_ms" in script.arguments:
+        asked = script.asked
+        if "now_ms" in asked:
             given["now_ms"] = "" if self.now_ms is None else self.now_ms
-        if "start_lease_ms" in script.arguments:
+        if "start_lease_ms" in asked:
             given["start_lease_ms"] = self.start_lease_ms
-        if "most" in script.arguments:
+        if "most" in asked:
             given.setdefault("most", FILL_AT_MOST)
         given.setdefault("epoch", self.epoch)
-        return {"gate": keys.gate_root(self.namespace), **given}
+        given["gate"] = keys.gate_root(self.namespace)
+        return given
 
     def _checked(self, told: list[Any]) -> list[Any]:
         if told[0] == b"UNSEEDED":

@@ -9,7 +9,7 @@ firing:<id>                hash        all that the gate knows of a firing: work
                                        of a lease also request, worker, abort. Without a request it is reserved
                                        or waits
 holders                    sorted set  reservations and leases; score: expiry in ms; its size is the fleet's usage
-reserved                   sorted set  reservations only; score: when it was made, in ms
+reserved                   set         reservations only; one is as old as its start lease has run
 used:<limit>               set         holders under any other limit; its size is the usage
 caps                       hash        cap by limit (fleet, workspace:<id>, lane:<name>)
 versions                   hash        version of the caps by limit changed since the rebuild; '': that of the rebuild
@@ -19,7 +19,8 @@ queue:<workspace>:<lane>   sorted set  firings that wait; score: their place in 
 forced                     sorted set  forced firings that wait for the next fill; score: their place in line
 drained:<limit>            sorted set  forced firings that wait for a limit to let anybody start
 queues                     set         names of queues that are not empty
-lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's
+lanes:<workspace>          sorted set  lanes (or '') of a workspace with somebody to start; score: the head's,
+                                       or of an only lane that of an earlier one
 parked:<lane>              sorted set  workspaces that wait for a slot of a lane
 ready                      sorted set  workspaces in the round; score: virtual time
 resting                    set         workspaces that left the round because their cap was full

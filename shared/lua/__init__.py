@@ -45,6 +45,8 @@ class Script:
         text = _read(name)
         self.keys = _names(_KEYS, text)
         self.arguments = _names(_ARGV, text)
+        self._names = (*self.keys, *self.arguments)
+        self.asked = frozenset(self._names)
         needs = _NEEDS.search(text)
         behind = next(_ARGV.finditer(text)).end()
         self.text = _placed(f"{text[:behind]}\n{_fragments(needs[1]) if needs else ''}\n{text[behind:]}")
@@ -57,12 +59,11 @@ class Script:
     def __call__(self, client: "Redis", **given: str | int | float) -> Any:
         """What the script answers, or None in a pipeline, which answers later."""
         try:
-            values = [given[name] for name in (*self.keys, *self.arguments)]
+            values = [given[name] for name in self._names]
         except KeyError:
             values = []
         if len(values) != len(given):
-            wrong = sorted(given.keys() ^ {*self.keys, *self.arguments})
-            raise TypeError(f"the script takes {(*self.keys, *self.arguments)}; wrong or missing: {wrong}")
+            raise TypeError(f"the script takes {self._names}; wrong or missing: {sorted(given.keys() ^ self.asked)}")
         try:
             return client.evalsha(self.sha, len(self.keys), *values)  # pyright: ignore[reportArgumentType]
         except NoScriptError:

@@ -24,11 +24,10 @@ elseif taking ~= '' then
     if known[1] == taking then taken = {other, known[2] or ''} end
   end
 end
-local made = fill(tonumber(most))
+local made = fill(tonumber(most), it[4])
 if taken then
   table.insert(made, 1, taken)
 elseif taking ~= '' and is_yours and made[1] then
-  call('ZREM', key('reserved'), made[1][1])
   lease_to(made[1][1], now + lease_ms, taking, worker)
   taken = made[1]
 end

@@ -2,11 +2,15 @@
 -- Returns {'OK', reservations}: pairs of firing and title.
 -- Needs: epoch, clock.
 local gate = unpack(KEYS)
-local epoch, now_ms, older_than_ms, most = unpack(ARGV)
+local epoch, now_ms, start_lease_ms, older_than_ms, most = unpack(ARGV)
 
 local found = {}
-local before = now - older_than_ms
-for _, firing in ipairs(call('ZRANGEBYSCORE', key('reserved'), '-inf', before, 'LIMIT', 0, most)) do
-  found[#found + 1] = {firing, call('HGET', key('firing:', firing), 'title') or ''}
+-- A reservation is as old as its start lease has run; there are no more of them than processes that can take them.
+local before = now - older_than_ms + start_lease_ms
+for _, firing in ipairs(call('SMEMBERS', key('reserved'))) do
+  if tonumber(call('ZSCORE', key('holders'), firing) or 0) <= before then
+    found[#found + 1] = {firing, call('HGET', key('firing:', firing), 'title') or ''}
+  end
+  if #found == tonumber(most) then break end
 end
 return {'OK', found}

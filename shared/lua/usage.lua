@@ -27,4 +27,4 @@ end
 for _, worker in ipairs(call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
   processes = processes + tonumber(call('HGET', key('capacity'), worker) or 0)
 end
-return {'OK', limits, waiting, call('ZCARD', key('reserved')), processes}
+return {'OK', limits, waiting, call('SCARD', key('reserved')), processes}

@@ -89,7 +89,7 @@ def expected(model: Model) -> Shot:
     holders = model.of("reserved", "leased")
     keys: Shot = {f"firing:{it.id}": _hash(it) for it in model.known.values()}
     keys["holders"] = {it.id: it.expires for it in holders}
-    keys["reserved"] = {it.id: it.made for it in model.of("reserved")}
+    keys["reserved"] = {it.id for it in model.of("reserved")}
     for limit in {limit for it in holders for limit in it.limits} - {"fleet"}:
         keys[f"used:{limit}"] = {str(it) for it in model.used(limit)}
     for worker in {it.worker for it in model.of("leased")}:
@@ -106,7 +106,7 @@ def expected(model: Model) -> Shot:
     return {
         name: value
         for name, value in {**keys, **_queues(it for it in model.of("waiting") if not it.forced)}.items()
-        if value not in ({}, None)
+        if value not in ({}, set(), None)
     }
 
 

@@ -46,6 +46,20 @@ def test_a_low_priority_is_late_but_a_hundred_later_arrivals_do_not_starve_it(ga
     assert order == [1001, 1099, 1000, 1101, 1150]
 
 
+def test_of_two_lanes_the_one_with_the_earlier_head_goes_first_whichever_came_first(gate: Gate) -> None:
+    """While a lane is its workspace's only one, nobody looks at its head's place; from the second on it counts."""
+    gate.set_cap("fleet", 1)
+    [first] = gate.offer([waiter(1, 0, 0), waiter(500, 0, 0)])
+    gate.offer([waiter(100, 0, 1)])
+    gate.claim(first.firing, ONE, "w1", LEASE_MS)
+
+    [second] = gate.release(first.firing, ONE)
+    gate.claim(second.firing, ONE, "w1", LEASE_MS)
+
+    assert second.title == "t100"
+    assert [it.title for it in gate.release(second.firing, ONE)] == ["t500"]
+
+
 def test_workspaces_take_turns(gate: Gate) -> None:
     gate.set_cap("fleet", 1)
     many = [waiter(number, 0, 0) for number in range(1, 5)]

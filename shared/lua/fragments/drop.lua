@@ -5,7 +5,7 @@ local function drop(firing, workspace, lane, worker)
   if worker and worker ~= '' then
     call('SREM', key('leases:', worker), firing)
   else
-    call('ZREM', key('reserved'), firing)
+    call('SREM', key('reserved'), firing)
   end
   call('SREM', key('used:workspace:', workspace), firing)
   if lane ~= '' then call('SREM', key('used:lane:', lane), firing) end

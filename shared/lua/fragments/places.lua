@@ -7,5 +7,5 @@ end
 
 local function reserve_for(firing, workspace, lane, expires)
   hold(firing, workspace, lane, expires)
-  call('ZADD', key('reserved'), now, firing)
+  call('SADD', key('reserved'), firing)
 end

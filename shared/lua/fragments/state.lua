@@ -3,5 +3,5 @@
 local function state_of(firing, workspace, request)
   if request then return 'leased' end
   if not workspace then return nil end
-  return call('ZSCORE', key('reserved'), firing) and 'reserved' or 'waiting'
+  return call('SISMEMBER', key('reserved'), firing) == 1 and 'reserved' or 'waiting'
 end
