@@ -66,10 +66,19 @@ def clocks(patient: Patient) -> Iterator[Finding]:
     """No clock decides alone, but people compare logs."""
     theirs = {"Postgres": server.look(patient.connection).now, "Redis": _redis_now(patient)}
     ours = patient.now()
-    skews = {name: (then - ours).total_seconds() for name, then in theirs.items()}
+    yield from judge_clocks({name: (then - ours).total_seconds() for name, then in theirs.items()})
+
+
+def judge_clocks(skews: dict[str, float]) -> Iterator[Finding]:
+    """The findings for how many seconds each server is ahead of this host."""
     wrong = {name: skew for name, skew in skews.items() if abs(skew) > SKEW_S}
+    if len(wrong) > 1 and max(wrong.values()) - min(wrong.values()) <= SKEW_S:
+        words = f"this host is {-min(wrong.values()):+.1f} s from {' and '.join(wrong)}, which agree"
+        yield warn("clocks", words, "timedatectl set-ntp true  # here")
+        return
     for name, skew in wrong.items():
-        yield warn("clocks", f"{name} is {skew:+.1f} s from this host", "timedatectl set-ntp true")
+        there = f"timedatectl set-ntp true  # on the host of {name}"
+        yield warn("clocks", f"{name} is {skew:+.1f} s from this host", there)
     if not wrong:
         yield ok("clocks", ", ".join(f"{name} {skew:+.2f} s" for name, skew in skews.items()))
 

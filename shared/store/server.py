@@ -59,11 +59,12 @@ def bloated(connection: Postgres, at_least: int) -> list[Bloated]:
 
 @dataclass(frozen=True)
 class OldTransaction:
-    """A transaction that has been open for long, and keeps dead rows from being cleared away."""
+    """A transaction that has been open for long; if it has a snapshot or wrote, dead rows stay until it ends."""
 
     pid: int
     application: str
     age_s: float
+    keeps_rows: bool
 
 
 def old_transactions(connection: Postgres, older_than_s: float) -> list[OldTransaction]:
@@ -71,7 +72,8 @@ def old_transactions(connection: Postgres, older_than_s: float) -> list[OldTrans
     with connection.cursor(row_factory=class_row(OldTransaction)) as cursor:
         return cursor.execute(
             """
-            select pid, application_name as application, extract(epoch from now() - xact_start)::float8 as age_s
+            select pid, application_name as application, extract(epoch from now() - xact_start)::float8 as age_s,
+                   coalesce(backend_xmin, backend_xid) is not null as keeps_rows
               from pg_stat_activity
              where datname = current_database() and xact_start < now() - make_interval(secs => %s)
                and pid <> pg_backend_pid()

@@ -171,6 +171,32 @@ def test_a_table_with_more_dead_rows_than_living_ones(ward: Ward, monkeypatch: p
     assert remedy == ('vacuumdb --analyze -t settings "$DATABASE_URL"',)
 
 
+def test_dead_rows_name_the_transaction_that_keeps_them(
+    ward: Ward, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it ends no vacuum helps, and whoever has typed one sees the same finding again."""
+    monkeypatch.setattr(checks, "_DEAD_ROWS", 10)
+    monkeypatch.setattr(checks, "_OLD_BESIDE_S", 0.0)
+    with (
+        psycopg.connect(database_url, application_name="forgotten") as other,
+        psycopg.connect(database_url, application_name="idle") as idle,
+    ):
+        idle.execute("select 1")  # it has no snapshot between two statements
+        other.execute("set transaction isolation level repeatable read")
+        other.execute("select 1")
+        before = ward.one(checks.size)
+        ward.rows.all("insert into settings (key, value) select n::text, '' from generate_series(1, 100) n returning 1")
+        ward.rows.sql.execute("delete from settings")
+        ward.rows.sql.execute("select pg_stat_force_next_flush()")
+
+        kept, dead = ward.told(checks.size)
+
+    assert before[0] == "ok"
+    assert dead.words == "settings has 100 dead rows to 0"
+    assert kept.words.startswith("forgotten has a transaction open")
+    assert kept.words.endswith("which keeps dead rows")
+
+
 def test_a_transaction_that_is_open_for_long(ward: Ward, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_OLD_S", 0.0)
     with psycopg.connect(database_url, application_name="forgotten") as other:
@@ -181,4 +207,5 @@ def test_a_transaction_that_is_open_for_long(ward: Ward, database_url: str, monk
 
     assert level == "warn"
     assert words.startswith("forgotten has a transaction open")
+    assert words.endswith("which keeps its locks")
     assert remedy == (f"psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({pid})'",)

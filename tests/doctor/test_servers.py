@@ -125,16 +125,23 @@ def test_an_edited_migration_is_seen(ward: Ward) -> None:
     assert remedy[0].startswith("pip install --force-reinstall slotbeat")
 
 
-def test_a_clock_that_is_wrong_is_named_with_the_difference(ward: Ward) -> None:
+def test_a_host_whose_clock_is_wrong_is_told_so_and_not_its_servers(ward: Ward) -> None:
     ward.patient.now = lambda: clock.now() + timedelta(seconds=60)
 
-    found = ward.told(servers.clocks)
+    level, words, remedy = ward.one(servers.clocks)
 
-    assert [(it.level, it.words.split()[0], it.remedy) for it in found] == [
-        ("warn", "Postgres", ("timedatectl set-ntp true",)),
-        ("warn", "Redis", ("timedatectl set-ntp true",)),
-    ]
-    assert "is -6" in found[0].words or "is -5" in found[0].words
+    assert (level, remedy) == ("warn", ("timedatectl set-ntp true  # here",))
+    assert words.startswith(("this host is +60.", "this host is +59."))
+    assert words.endswith("from Postgres and Redis, which agree")
+
+
+def test_a_server_whose_clock_is_wrong_is_named_with_the_difference() -> None:
+    one = list(servers.judge_clocks({"Postgres": 0.1, "Redis": -30.0}))
+    both = list(servers.judge_clocks({"Postgres": 45.0, "Redis": -30.0}))
+
+    there = ("timedatectl set-ntp true  # on the host of Redis",)
+    assert [(it.level, it.words, it.remedy) for it in one] == [("warn", "Redis is -30.0 s from this host", there)]
+    assert [it.words for it in both] == ["Postgres is +45.0 s from this host", "Redis is -30.0 s from this host"]
 
 
 def test_a_redis_that_evicts_is_to_be_told_not_to(ward: Ward, configured: Any) -> None:
