@@ -20,7 +20,7 @@ from shared.clock import monotonic
 from shared.events import event, trouble
 from shared.pressure import Pressure
 from shared.redis_modes import cluster_refused
-from shared.store import cadence, due, processes
+from shared.store import cadence, due, edits, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres, connect
 
@@ -128,11 +128,11 @@ class Scheduler(CeleryScheduler):
         for task, every_s in timetable(self.settings).items():
             pause = min(pause, max(0.0, self.last.get(task, 0.0) + every_s / 2 - monotonic()))
         if pause > 0:
-            due.wait_for_edit(listener, pause)
+            edits.wait_for_edit(listener, pause)
 
     def _listen(self) -> Postgres:
         if self.listener is None or self.listener.closed:
-            self.listener = due.listen(self.where.database_url)
+            self.listener = edits.listen(self.where.database_url)
         return self.listener
 
     def _forget_listener(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import accumulate
 from operator import mul
@@ -15,8 +15,11 @@ from uuid_utils import uuid7
 from shared.events import event
 from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.missed import SkipRange
-from shared.store.connection import Postgres, connect
+from shared.store.connection import Postgres
 from shared.store.uuids import Uuids
+
+# A moment that is none. In an array with a null Postgres counts to each element from the first.
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A schedule is due at the later of next_run_at and deferred_until (the generated column due_at). Locked first: what
 # another tick has locked is passed over before anything more is asked of it.
@@ -172,10 +175,11 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
             """
             with moved as (
               update schedules s
-                 set next_run_at = (%(next)b::timestamptz[])[it.move], deferred_until = null, skip_next_at = null,
+                 set next_run_at = nullif((%(next)b::timestamptz[])[it.move], %(never)s),
+                     deferred_until = null, skip_next_at = null,
                      fired_count = s.fired_count + (%(fired)b::int[])[it.move],
                      remaining_runs = s.remaining_runs - (%(fired)b::int[])[it.move],
-                     status = case when (%(next)b::timestamptz[])[it.move] is null then 'archived' else s.status end
+                     status = case (%(next)b::timestamptz[])[it.move] when %(never)s then 'archived' else s.status end
                 from (select id, width_bucket(at, %(firsts)b::bigint[]) as move
                         from unnest((select %(schedules)b::uuid[])) with ordinality as them (id, at)) as it
                where s.id = it.id
@@ -206,7 +210,8 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
             {
                 "schedules": Uuids([it.bytes for schedules in moves.values() for it in schedules]),
                 "firsts": list(accumulate(counts, initial=1))[:-1],
-                "next": [it.next_run_at for it in moves],
+                "next": [it.next_run_at or _NEVER for it in moves],
+                "never": _NEVER,
                 "fired": fired,
                 "nominals": [at for it in moves for at in it.fire],
                 "before": list(accumulate(fired, initial=0))[:-1],
@@ -286,15 +291,3 @@ def seconds_to_next(connection: Postgres) -> float | None:
         """
     ).fetchone()
     return None if row is None else row[0]
-
-
-def listen(database_url: str) -> Postgres:
-    """A connection of its own that hears of schedules that were added, edited, paused or resumed."""
-    connection = connect(database_url, application="slotbeat beat listens")
-    connection.execute("listen slotbeat_schedules")
-    return connection
-
-
-def wait_for_edit(listener: Postgres, timeout_s: float) -> bool:
-    """Waits until some schedule changed, or for so long; whether one changed."""
-    return any(True for _ in listener.notifies(timeout=timeout_s, stop_after=1))
