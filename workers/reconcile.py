@@ -75,8 +75,9 @@ class Pass:
             self._tell_drift()
 
     def _tell_drift(self) -> None:
+        many = f"{self.drift} difference{'s' * (self.drift != 1)}"
         words = (
-            f"{self.drift} differences between the gate and the rows outlived a pass that healed them:"
+            f"{many} between the gate and the rows outlived a pass that healed them:"
             f" {', '.join(sorted(self.differing & self._seen_before)[:5])}. See: slotbeat doctor"
         )
         alerts.add(self._station.database.connection(), "drift", "the gate and the rows drift apart", words)
