@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.rules.endings import Becomes, Report
-from shared.store import attempts, due, settlement
+from shared.store import attempts, due, firings, settlement
 from shared.store.due import LOCK_DUE
 from shared.store.endings import Endings
 from tests.store.rows import LEASE, Rows, end_attempt
@@ -166,6 +166,25 @@ def test_a_settle_planned_while_there_was_little_reads_no_more_once_there_is_muc
     assert rows.one("select count(*) from firings where status = 'failed'") == 2 * together
     for table in read[0]:
         assert read[1][table] < read[0][table] + 20, table
+
+
+def test_of_hundreds_that_wait_of_a_schedule_those_in_front_are_looked_at(rows: Rows) -> None:
+    """What may not start yet is passed over; who asks for two schedules at once is told of both."""
+    rows.sql.execute(MANY_ENDED, [rows.workspace])
+    rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
+    one, other, idle = rows.schedule(), rows.schedule(), rows.schedule()
+    late, first, *_ = [rows.firing(schedule_id=one) for _ in range(200)]
+    rows.sql.execute("update firings set not_before = now() + interval '1 h' where id = %s", [late])
+    [only] = [rows.firing(schedule_id=other)]
+    rows.sql.execute("vacuum analyze")
+
+    with rows.sql.transaction():
+        before = rows.one(READ, "firings")
+        found = firings.startable_of(rows.sql, [other, one, idle, one])
+        read = rows.one(READ, "firings") - before
+
+    assert [it.id for it in found] == [first, only]
+    assert read < 20
 
 
 def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
