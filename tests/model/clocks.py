@@ -10,6 +10,7 @@ from tests.model.world import (
     is_live,
     owner,
     with_row,
+    with_rows,
     with_worker,
 )
 
@@ -34,7 +35,7 @@ def _renewal(world: World, it: Payload) -> Steps:
     row = world.rows.firings[it.f]
     if is_live(world, it.f, it.n) and row.age:
         rows = with_row(world.rows, it.f, row._replace(age=0))
-        yield Step(("renew", it.f, it.r), _with_payload(world._replace(rows=rows), it, it._replace(answer=0)))
+        yield Step(("renew", it.f, it.r), _with_payload(with_rows(world, rows), it, it._replace(answer=0)))
     if 0 <= it.answer < it.age:
         heard = it._replace(age=it.answer, answer=-1)
         yield Step(("renewal_heard", it.f, it.r), _with_payload(world, it, heard))

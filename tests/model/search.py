@@ -24,6 +24,7 @@ class Graph:
     sources: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
     known: dict[tuple[object, ...], int] = field(default_factory=dict)
+    met: dict[World, int] = field(default_factory=dict)  # the same by other names, for a quick look
     violation: str | None = None
     culprit: int = -1
 
@@ -111,14 +112,17 @@ def _explore(graph: Graph, layer: list[int], *, faults: bool) -> list[tuple[int,
 
 
 def _take(graph: Graph, layer: list[int], number: int, step: Step) -> None:
-    known, found = graph.known, key(step.world)
-    there = known.get(found)
+    there = graph.met.get(step.world)
     if there is None:
-        there = known[found] = graph.add(step.world, step.label, number)
-        layer.append(there)
-        if graph.violation is None:
-            graph.violation = broken(step.world, graph.rules)
-            graph.culprit = there
+        found = key(step.world)
+        there = graph.known.get(found)
+        if there is None:
+            there = graph.known[found] = graph.add(step.world, step.label, number)
+            layer.append(there)
+            if graph.violation is None:
+                graph.violation = broken(step.world, graph.rules)
+                graph.culprit = there
+        graph.met[step.world] = there
     if graph.violation is None and step.world.rows is not graph.worlds[number].rows:
         graph.violation = broken_by(graph.worlds[number], step, graph.rules)
         if graph.violation is not None:

@@ -16,6 +16,8 @@ from tests.model.world import (
     World,
     idle,
     is_live,
+    with_gate,
+    with_rows,
     with_worker,
 )
 
@@ -93,7 +95,7 @@ def _claim(world: World, i: int, rules: Rules) -> Steps:
         if gate is not None:
             name = "claim" if world.gate.seats[f] == RESERVED else "claim_late"
             leased = Worker("leased", f, r, epoch=worker.epoch)
-            yield Step((name, i, f), with_worker(world._replace(gate=gate), i, leased))
+            yield Step((name, i, f), with_worker(with_gate(world, gate), i, leased))
 
 
 def unused(world: World, f: int) -> int:
@@ -114,7 +116,7 @@ def _ask_postgres(world: World, i: int, rules: Rules) -> Steps:
             after = idle(worker)
         case _:
             after = Worker("back", worker.f, worker.r, out=told.answer, epoch=worker.epoch)
-    claimed = world._replace(rows=told.rows)
+    claimed = with_rows(world, told.rows)
     yield Step(("commit", i), with_worker(claimed, i, after))
     if told.rows is not world.rows:
         yield Step(("commit_answer_lost", i), with_worker(claimed, i, worker._replace(n=told.n)), 1)
@@ -152,14 +154,14 @@ def _settle(world: World, i: int, rules: Rules) -> Steps:
     worker = world.workers[i]
     if worker.phase == "ended" and worker.out != "not":
         recorded = worker._replace(phase="recorded")
-        yield Step(("record_exit", i), with_worker(world._replace(rows=sql.exit_recorded(world, i)), i, recorded))
+        yield Step(("record_exit", i), with_worker(with_rows(world, sql.exit_recorded(world, i)), i, recorded))
         yield Step(("exit_not_recorded", i), with_worker(world, i, recorded), 1)
         return
     after = _asking(worker) if worker.taking else Worker("settled", worker.f, worker.r, epoch=worker.epoch)
     rows = sql.settled(world, i, rules)
-    yield Step(("settle", i), with_worker(world._replace(rows=rows), i, after))
+    yield Step(("settle", i), with_worker(with_rows(world, rows), i, after))
     if rows is not world.rows:
-        yield Step(("settle_answer_lost", i), world._replace(rows=rows), 1)
+        yield Step(("settle_answer_lost", i), with_rows(world, rows), 1)
     yield Step(("postgres_away_at_settle", i), with_worker(world, i, after), 1)
 
 
@@ -174,14 +176,14 @@ def _release_ahead(world: World, i: int, rules: Rules) -> Steps:
         r = unused(world, other)
         gate = lua.known(gate, other, LEASED + r)
     ahead = worker._replace(phase="ahead", taking=r, age=0)
-    yield Step(("release_ahead", i, other), with_worker(world._replace(gate=gate), i, ahead))
+    yield Step(("release_ahead", i, other), with_worker(with_gate(world, gate), i, ahead))
 
 
 def _settle_and_claim(world: World, i: int, rules: Rules) -> Steps:
     """One transaction; if it breaks, the settle is made again alone, then the claim is asked for."""
     worker = world.workers[i]
     yield Step(("cut_off", i), with_worker(world, i, worker._replace(phase="recorded")), 1)
-    settled = with_worker(world._replace(rows=sql.settled(world, i, rules)), i, _asking(worker))
+    settled = with_worker(with_rows(world, sql.settled(world, i, rules)), i, _asking(worker))
     if not worker.taking:
         yield Step(("settle", i), settled)
         return
@@ -232,7 +234,7 @@ def _take_next(world: World, i: int, rules: Rules) -> Steps:
     if world.gate.seats[worker.f] != LEASED + worker.r or not is_made:
         return
     r = unused(world, other)
-    taken = world._replace(gate=lua.known(gate, other, LEASED + r))
+    taken = with_gate(world, lua.known(gate, other, LEASED + r))
     leased = Worker("leased", other, r, epoch=worker.epoch)
     yield Step(("release_and_take", i, other), with_worker(taken, i, leased))
     yield Step(("take_answer_lost", i, other), with_worker(taken, i, idle(worker)), 1)

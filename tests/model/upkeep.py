@@ -15,6 +15,8 @@ from tests.model.world import (
     Gate,
     Rules,
     World,
+    with_gate,
+    with_rows,
 )
 
 
@@ -36,24 +38,24 @@ def of_reconciler(world: World, rules: Rules) -> Steps:
     yield from _if_changed("fill", world, lua.fill(gate, rules))
     yield from _if_changed("block_over", world, lua.fill(gate._replace(blocked=False), rules))
     if rules.caps_reconciled and gate.cap != world.rows.cap:
-        yield Step(("recap",), world._replace(gate=lua.set_cap(gate, world.rows.cap, rules)))
+        yield Step(("recap",), with_gate(world, lua.set_cap(gate, world.rows.cap, rules)))
 
 
 def _if_changed(name: str, world: World, gate: Gate) -> Steps:
     if gate != world.gate:
-        yield Step((name,), world._replace(gate=gate))
+        yield Step((name,), with_gate(world, gate))
 
 
 def _queued(world: World, f: int, rules: Rules) -> Steps:
     gate, seat = world.gate, world.gate.seats[f]
     if seat == ABSENT:
-        yield Step(("offer", f), world._replace(gate=lua.offer(gate, f, rules)))
+        yield Step(("offer", f), with_gate(world, lua.offer(gate, f, rules)))
     elif seat > LEASED and rules.lost_claims_put_back:
         slow = any((it.f, it.r) == (f, seat - LEASED) for it in world.workers)
-        yield Step(("overdue", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED, rules)), int(slow))
+        yield Step(("overdue", f), with_gate(world, lua.put_back(gate, f, seat - LEASED, rules)), int(slow))
     elif seat == RESERVED:
         after = lua.offer(lua.withdraw(gate, f, rules), f, rules)
-        yield Step(("overdue", f), world._replace(gate=after), 1)
+        yield Step(("overdue", f), with_gate(world, after), 1)
 
 
 def seated(world: World) -> Gate:
@@ -71,7 +73,7 @@ def of_reaper(world: World, rules: Rules) -> Steps:
         due = row.age > rules.deadline_age or not rules.reaper_has_grace
         if row.status != RUNNING or not (row.exit or due):
             continue
-        after = world._replace(rows=sql.ended(world.rows, f, row.exit or "lost", rules))
+        after = with_rows(world, sql.ended(world.rows, f, row.exit or "lost", rules))
         yield Step(("reap_untold", f), after, 1)
         if lua.is_whole(world):
             gate = lua.release(world.gate, f, row.r, rules)
@@ -97,10 +99,10 @@ def of_faults(world: World, rules: Rules) -> Steps:
     """Redis flushed, or replaced by a replica that lags; a rebuild that dies; a reconciler with an old reading."""
     rows, gate = world.rows, world.gate
     torn = lua.rebuilt(world)
-    yield Step(("rebuild_dies",), world._replace(gate=torn), 1)
+    yield Step(("rebuild_dies",), with_gate(world, torn), 1)
     if gate.epoch == 0:
         return
-    yield Step(("flush",), world._replace(gate=Gate(0)), 1)
+    yield Step(("flush",), with_gate(world, Gate(0)), 1)
     for f in (0, 1):
         for seat in (ABSENT, WAITING, RESERVED):
             if gate.seats[f] != seat:
@@ -115,11 +117,11 @@ def _old_reading(world: World, f: int, rules: Rules) -> Steps:
     gate, seat = world.gate, world.gate.seats[f]
     status = world.rows.firings[f].status
     if seat > LEASED:
-        yield Step(("late_put_back", f), world._replace(gate=lua.put_back(gate, f, seat - LEASED, rules)), 1)
-        yield Step(("late_release", f), world._replace(gate=lua.release(gate, f, seat - LEASED, rules)), 1)
+        yield Step(("late_put_back", f), with_gate(world, lua.put_back(gate, f, seat - LEASED, rules)), 1)
+        yield Step(("late_release", f), with_gate(world, lua.release(gate, f, seat - LEASED, rules)), 1)
     elif seat != ABSENT:
-        yield Step(("late_withdraw", f), world._replace(gate=lua.withdraw(gate, f, rules)), 1)
+        yield Step(("late_withdraw", f), with_gate(world, lua.withdraw(gate, f, rules)), 1)
     elif status != QUEUED:
-        yield Step(("late_offer", f), world._replace(gate=lua.offer(gate, f, rules)), 1)
+        yield Step(("late_offer", f), with_gate(world, lua.offer(gate, f, rules)), 1)
     if status != RUNNING:
-        yield Step(("late_seat", f), world._replace(gate=lua.known(gate, f, LEASED + unused(world, f))), 1)
+        yield Step(("late_seat", f), with_gate(world, lua.known(gate, f, LEASED + unused(world, f))), 1)

@@ -117,6 +117,16 @@ def with_worker(world: World, i: int, worker: Worker) -> World:
     return World(world.rows, world.gate, workers, world.payloads, world.telling)
 
 
+def with_gate(world: World, gate: Gate) -> World:
+    """The same, but for what Redis holds."""
+    return World(world.rows, gate, world.workers, world.payloads, world.telling)
+
+
+def with_rows(world: World, rows: Rows) -> World:
+    """The same, but for what Postgres holds."""
+    return World(rows, world.gate, world.workers, world.payloads, world.telling)
+
+
 def with_row(rows: Rows, f: int, row: Row) -> Rows:
     """The same, but for one firing."""
     return rows._replace(firings=(row, rows.firings[1]) if f == 0 else (rows.firings[0], row))
