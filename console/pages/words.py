@@ -19,7 +19,9 @@ def roughly(seconds: float) -> str:
     whole = round(seconds)
     if whole < 1:
         return "now"
-    for unit, name, least in ((DAY, "d", 2 * DAY), (HOUR, "h", 2 * HOUR), (MINUTE, "min", MINUTE)):
+    # What would be said as 120 minutes is said as two hours.
+    hours, days = 2 * HOUR - MINUTE // 2, 2 * DAY - HOUR // 2
+    for unit, name, least in ((DAY, "d", days), (HOUR, "h", hours), (MINUTE, "min", MINUTE)):
         if whole >= least:
             return f"{round(whole / unit)} {name}"
     return lasting(whole)

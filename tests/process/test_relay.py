@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -202,7 +203,7 @@ def test_who_finds_a_slot_that_a_settle_is_about_to_free_asks_again(
     [first] = in_line(fleet, "a")
     with psycopg.connect(fleet.environment["DATABASE_URL"]) as settling:
         settling.execute("select from slots for update")
-        monkeypatch.setattr(claim.time, "sleep", lambda _: settling.commit())
+        monkeypatch.setattr(claim, "time", SimpleNamespace(sleep=lambda _: settling.commit()))
 
         assert execute(station, first, "celery-1") == "completed"
 
