@@ -1,6 +1,7 @@
 """Processes that a benchmark starts: workers of ours, and programs of peers in an environment of their own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from bench.stage import Stage
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
 _PEERS_HOME = ROOT / ".slotbeat" / "bench-venv"
+_NODE_HOME = ROOT / ".slotbeat" / "bench-node"
 
 
 @contextmanager
@@ -59,6 +61,20 @@ def wait_until(is_true: Callable[[], object], within_s: float, log: Path | None 
             said = "" if log is None or not log.exists() else log.read_text(errors="replace")[-4000:]
             raise SystemExit(f"nothing came of it within {within_s:g} s\n{said}")
         time.sleep(0.005)
+
+
+def peers_node() -> dict[str, str] | None:
+    """The environment in which Node finds the peers that are written for it; None where there is no Node or npm."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return None
+    wanted, mark = (PEERS / "package.json").read_text(), _NODE_HOME / "package.json"
+    if not (_NODE_HOME / "node_modules").exists() or mark.read_text() != wanted:
+        print("installing the peers of Node into .slotbeat/bench-node (once)", flush=True)
+        _NODE_HOME.mkdir(parents=True, exist_ok=True)
+        mark.write_text(wanted)
+        subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=_NODE_HOME, check=True)
+    return {"NODE_PATH": str(_NODE_HOME / "node_modules")}
 
 
 def peers_python() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import subprocess
 import tempfile
 import time
@@ -16,7 +17,7 @@ from redis import Redis
 from uuid_utils.compat import uuid7
 
 from beat.due import tick
-from bench.crew import PEERS, ROOT, peers_python, started, wait_until, worker
+from bench.crew import PEERS, ROOT, peers_node, peers_python, started, wait_until, worker
 from bench.figures import Figure, figure
 from bench.payload import Payload, gaps_ms, makespan_s, payload, percentile
 from bench.stage import Stage, stage
@@ -51,6 +52,7 @@ def run() -> list[Figure]:
     bare: list[Round] = []
     celery: list[Round] = []
     dramatiq: list[Round] = []
+    bull: list[Round] = []
     commits: list[float] = []
     with tempfile.TemporaryDirectory(prefix="slotbeat-bench-") as name, stage() as here:
         folder = Path(name)
@@ -66,17 +68,18 @@ def run() -> list[Figure]:
         for number in range(ROUNDS):
             celery.append(Round.of(_celery(here, folder, number)))
             dramatiq.append(Round.of(_dramatiq(here, folder, number)))
-    return _figures(ours, bare, celery, dramatiq, commits)
+            if node := peers_node():
+                bull.append(Round.of(_bull(here, folder, number, node)))
+    peers = {"Celery, retry in 50 ms": celery, "Dramatiq ConcurrentRateLimiter": dramatiq}
+    return _figures(ours, bare, {**peers, "BullMQ, global concurrency": bull} if bull else peers, commits)
 
 
 def _figures(
-    ours: list[Round], bare: list[Round], celery: list[Round], dramatiq: list[Round], commits: list[float]
+    ours: list[Round], bare: list[Round], beside: Mapping[str, list[Round]], commits: list[float]
 ) -> list[Figure]:
     what = "hand-over, end to next start"
-    recipe = ("Celery, retry in 50 ms", celery)
-    limiter = ("Dramatiq ConcurrentRateLimiter", dramatiq)
     found: list[Figure] = []
-    for name, peers in (recipe, limiter):
+    for name, peers in beside.items():
         for percent, field, bar in (("p50", "p50", 4.0), ("p99", "p99", 12.0)):
             found.append(
                 figure(
@@ -163,15 +166,24 @@ def _commit_ms(here: Stage, workspace: UUID) -> float:
 def _celery(here: Stage, folder: Path, number: int) -> Payload:
     told = payload(folder, f"celery{number}", LASTS_S)
     argv = [peers_python(), "-m", "celery", "-A", "retrying", "worker", "-c", "4", "-l", "warning"]
-    return peer(here, told, argv, "retrying")
+    return peer(here, told, argv, [peers_python(), "-m", "retrying"])
 
 
 def _dramatiq(here: Stage, folder: Path, number: int) -> Payload:
     told = payload(folder, f"dramatiq{number}", LASTS_S)
-    return peer(here, told, [peers_python(), "-m", "dramatiq", "limiting", "-p", "1", "-t", "4"], "limiting")
+    argv = [peers_python(), "-m", "dramatiq", "limiting", "-p", "1", "-t", "4"]
+    return peer(here, told, argv, [peers_python(), "-m", "limiting"])
 
 
-def peer(here: Stage, told: Payload, argv: list[str], module: str, more: Mapping[str, str] | None = None) -> Payload:
+def _bull(here: Stage, folder: Path, number: int, node: Mapping[str, str]) -> Payload:
+    told = payload(folder, f"bull{number}", LASTS_S)
+    argv = ["node", str(PEERS / "bull.cjs")]
+    return peer(here, told, argv, [*argv, "send"], node)
+
+
+def peer(
+    here: Stage, told: Payload, argv: list[str], send: list[str], more: Mapping[str, str] | None = None
+) -> Payload:
     """Starts a peer's worker, sends it the work by the peer's own program, waits for the last payload."""
     env = {
         "BENCH_ARGV": json.dumps(told.argv),
@@ -183,7 +195,7 @@ def peer(here: Stage, told: Payload, argv: list[str], module: str, more: Mapping
     log = told.notes.with_suffix(".log")
     with started(argv, log, env):
         time.sleep(3)  # it says to nobody when it is ready; what counts begins with the first payload
-        subprocess.run([peers_python(), "-m", module], env=env, cwd=ROOT, check=True)
+        subprocess.run(send, env={"PATH": os.environ["PATH"], **env}, cwd=ROOT, check=True)
         wait_until(lambda: len(told.spans()) == int(env["BENCH_COUNT"]), 120, log)
     with Redis.from_url(env["BENCH_REDIS"]) as client:
         client.flushdb()

@@ -41,7 +41,8 @@ def _ours(here: Stage, told: Payload, count: int) -> Payload:
 def _celery(here: Stage, folder: Path, number: int) -> Payload:
     told = payload(folder, f"celery{number}", 0)
     argv = [peers_python(), "-m", "celery", "-A", "retrying", "worker", "-c", str(PROCESSES), "-l", "warning"]
-    return peer(here, told, argv, "retrying", {"BENCH_COUNT": str(COUNT), "BENCH_TASK": "plain"})
+    more = {"BENCH_COUNT": str(COUNT), "BENCH_TASK": "plain"}
+    return peer(here, told, argv, [peers_python(), "-m", "retrying"], more)
 
 
 def _rate(told: Payload) -> float:
