@@ -27,6 +27,10 @@ from shared.gate import Gate
 ROUNDS = 5
 COUNT, CAP, LASTS_S = 50, 2, 0.05
 IDEAL_S = COUNT / CAP * LASTS_S
+# The bars, and what each was of BullMQ's figure on the machine where both were written down: 1.5 ms, 3.3 ms, 1.04 of
+# the ideal. On a machine that takes three times as long to wake a process, milliseconds say little and ratios the same.
+BARS = {"p50": (4.0, 2.67), "p99": (12.0, 3.64), "makespan": (1.10, 1.06)}
+BULL = "BullMQ, global concurrency"
 _fork = multiprocessing.get_context("fork")
 
 
@@ -71,36 +75,25 @@ def run() -> list[Figure]:
             if node := peers_node():
                 bull.append(Round.of(_bull(here, folder, number, node)))
     peers = {"Celery, retry in 50 ms": celery, "Dramatiq ConcurrentRateLimiter": dramatiq}
-    return _figures(ours, bare, {**peers, "BullMQ, global concurrency": bull} if bull else peers, commits)
+    return _figures(ours, bare, {**peers, BULL: bull} if bull else peers, commits)
 
 
 def _figures(
     ours: list[Round], bare: list[Round], beside: Mapping[str, list[Round]], commits: list[float]
 ) -> list[Figure]:
-    what = "hand-over, end to next start"
     found: list[Figure] = []
     for name, peers in beside.items():
-        for percent, field, bar in (("p50", "p50", 4.0), ("p99", "p99", 12.0)):
+        for field, (most, of_bull) in BARS.items():
+            what = ("makespan of 50 x 50 ms under a cap of 2", "of the ideal")
             found.append(
                 figure(
-                    f"{what}, {percent}",
-                    "ms",
+                    *(what if field == "makespan" else (f"hand-over, end to next start, {field}", "ms")),
                     [getattr(it, field) for it in ours],
                     limit=[getattr(it, field) for it in bare],
                     peer=(name, [getattr(it, field) for it in peers]),
-                    bar=("ours", "lower", bar),
+                    bar=("ratio", "lower", of_bull) if name == BULL else ("ours", "lower", most),
                 )
             )
-        found.append(
-            figure(
-                "makespan of 50 x 50 ms under a cap of 2",
-                "of the ideal",
-                [it.makespan for it in ours],
-                limit=[it.makespan for it in bare],
-                peer=(name, [it.makespan for it in peers]),
-                bar=("ours", "lower", 1.10),
-            )
-        )
     p50 = [it.p50 for it in ours]
     found.append(figure("hand-over p50 beside a commit", "ms", p50, limit=commits, bar=("ours", "lower", 4.0)))
     return found
