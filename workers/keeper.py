@@ -106,12 +106,13 @@ class Keeper(threading.Thread):
     def _hear_for(self, pause_s: float) -> None:
         until = monotonic() + pause_s
         self._renew_now = False
-        while not (self._stopping.is_set() or self._renew_now) and (now := monotonic()) < until:
-            self._wards.hear(min(until, self._interrupt_at) - now)
+        while not (self._stopping.is_set() or self._renew_now) and monotonic() < until:
+            # Before it listens: what was asked for while it renewed has woken it already, and wakes it no more.
             while self._asides:
                 self._asides.pop(0)()
             if monotonic() >= self._interrupt_at:
                 self._interrupt()
+            self._wards.hear(max(0.0, min(until, self._interrupt_at) - monotonic()))
         self._lag_s = max(self._lag_s * 0.9, monotonic() - until)
 
     def _heed_word(self, word: bytes) -> None:

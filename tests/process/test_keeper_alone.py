@@ -237,6 +237,24 @@ def test_a_closing_worker_takes_nothing_more_marks_what_runs_and_then_interrupts
         until(lambda line=line: "interrupted" in line.heard("abort"))
 
 
+def test_what_is_asked_for_while_it_renews_is_done_as_soon_as_it_has(
+    fleet: Fleet, shift: Shift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an abort, or a deploy, would wait for the next renewal: a quarter of a lease."""
+    one, _ = two_running(shift)
+    shift.hears(one, "deadline")
+    ask = shift.keeper._wards.ask
+
+    def asks(within_s: float) -> Any:
+        shift.keeper.close_shop()
+        return ask(within_s)
+
+    monkeypatch.setattr(shift.keeper._wards, "ask", asks)
+    shift.station.tell_keeper(b"renew now")
+
+    until(lambda: fleet.rows("select interrupting from attempts") == [(True,), (True,)])
+
+
 def test_a_keeper_signs_while_it_works_and_takes_itself_off_when_it_leaves(
     fleet: Fleet, shift: Shift, station: Station
 ) -> None:
