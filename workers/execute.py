@@ -127,7 +127,7 @@ def settle_surely(
     along with the first try only: whatever went wrong, the next one is the settle and nothing else.
     """
     give_up_at = monotonic() + station.settings.exit_grace_s
-    company = Company(ahead, relay.along)
+    company = Company(ahead, relay.sure, relay.along)
     relay.begin()
     while True:
         try:

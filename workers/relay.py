@@ -23,9 +23,8 @@ _TRY_AGAIN_S = 0.25
 class Relay:
     """The release of one attempt's slot, and what comes of it.
 
-    `along` goes with the settle of a success: its rows are locked, its writes are sent, and nothing is left but the
-    commit, so the slot is as good as free. What it could not do, `give_back` does after the settle; both may be
-    repeated, for the request stays the same.
+    `sure` and `along` go with the settle of a success: its rows are locked and read, so the slot is as good as free.
+    What they could not do, `give_back` does after the settle; all may be repeated, for the request stays the same.
     """
 
     def __init__(self, station: Station, ended: attempts.Attempt, may_go_on: Callable[[], bool]) -> None:
@@ -41,14 +40,17 @@ class Relay:
         """The settle is about to be sent: what is claimed along with it has its deadlines from now on."""
         self._asked_at = boottime()
 
-    def along(self, connection: Postgres) -> None:
-        """Gives back, takes the next in line, and asks Postgres for it in the settle's own transaction."""
+    def sure(self) -> None:
+        """Gives back, and takes the next in line."""
         if not self._may_go_on():
             return
         try:
             self._give_back(self._station.admission.gate, self._request)
         except (RedisError, OSError) as error:
             trouble("release.not_told", error, firing=self._ended.firing_id)
+
+    def along(self, connection: Postgres) -> None:
+        """Asks Postgres for what was taken, in the settle's own transaction."""
         if self._made and self._taken and shop.is_open():
             by = claimer(self._station, self.celery_id)
             self._question = attempts.ask(connection, self._made[0].firing, self._request, by)

@@ -38,13 +38,15 @@ Part = Callable[[Postgres], object]
 
 @dataclass(frozen=True)
 class Company:
-    """What is sent with a settle: `ahead` of it, in a transaction of its own; `along`, before its commit.
+    """What is done with a settle: `ahead` of it, in a transaction of its own; `along`, before its commit.
 
-    Along goes only what follows a completed firing, when the settle's own writes are sent.
+    Along goes only what follows a completed firing, behind the settle's own writes. `sure` is called before these:
+    all is locked and read, and nothing can make it anything but completed. Postgres waits meanwhile, and not for ever.
     """
 
     ahead: Part | None = None
-    along: Part | None = None
+    sure: Callable[[], object] = lambda: None
+    along: Part = lambda _: None
 
 
 ALONE = Company()
@@ -84,8 +86,11 @@ def settle_together(
         known = settlement.lock_endings(connection, [token for token, _ in endings])
         page = Endings()
         told = [_settle(connection, page, known.get(token), outcome, settings, streams) for token, outcome in endings]
+        completes = told[-1].status == "completed"
+        if completes:
+            company.sure()
         page.write(connection)
-        if company.along is not None and told[-1].status == "completed":
+        if completes:
             company.along(connection)
     for (token, outcome), settled in zip(endings, told, strict=True):
         if settled.answer == "ok":

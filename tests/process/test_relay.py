@@ -184,6 +184,27 @@ def dies_at_its_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "ask", once)
 
 
+def test_postgres_has_its_timeout_for_a_worker_that_freezes_at_the_gate(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a server that is not told Sync its client is at work; and rows that others want are not held there."""
+    first, *_ = in_line(fleet, "a", "b")
+    really, seen = Relay.sure, list[tuple[str, int]]()
+
+    def looks(relay: Relay) -> None:
+        with psycopg.connect(fleet.environment["DATABASE_URL"]) as other:
+            pid = station.database.connection().info.backend_pid
+            held = "select state from pg_stat_activity where pid = %s"
+            [(state,)] = other.execute(held, [pid]).fetchall()
+            seen.append((state, len(other.execute("select from slots for update skip locked").fetchall())))
+        really(relay)
+
+    monkeypatch.setattr(Relay, "sure", looks)
+    execute(station, first, "celery-1")
+
+    assert seen == [("idle in transaction", 1)] * 2
+
+
 def test_a_gate_that_lost_its_memory_does_not_hold_up_a_settle(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
