@@ -41,6 +41,8 @@ class Control:
 
 CLAIM = "shared/migrations/0003_claim.sql"
 SETTLE = "shared/store/settlement.py"
+ENDINGS = "shared/store/endings.py"
+BY_TOKEN_ALONE = "where a.token = it.token and num_nulls(it.token) = 0"
 REAPER = "workers/reaper.py"
 WORLD = "tests/chaos/world.py"
 STOPS = "worker-stopped, worker-and-children-stopped, child-stopped, postgres-silent"
@@ -59,9 +61,10 @@ CONTROLS = (
         (
             Patch("shared/migrations/9999_broken.sql", "", WITHOUT_RULES),
             Patch(SETTLE, "a.ended_at is null as live", "true as live"),
-            Patch(SETTLE, "where token = %(token)s and ended_at is null", "where token = %(token)s"),
-            Patch(SETTLE, "f.token = %(token)s and f.status || '' = 'running'", "f.status = 'running'"),
-            Patch(SETTLE, "a.token = f.token\n", "a.token = %(token)s\n"),
+            Patch(
+                ENDINGS, "where a.token = it.token and num_nulls(it.token) = 0 and a.outcome is null", BY_TOKEN_ALONE
+            ),
+            Patch(ENDINGS, "f.token = it.token and f.status || '' = 'running'", "f.status = 'running'"),
         ),
         STOPS,
         payloads="longer, long",
