@@ -17,8 +17,8 @@ from workers.station import Station
 # How long the gate waits for a claim to reach Postgres. Past it the reconciler looks there, and puts back what nobody
 # claimed: as soon as what was promised and lost its message. What runs is renewed by its keeper, and left alone.
 CLAIM_LEASE_MS = 5_000
-# How often what needs Postgres is tried again while it is away.
-_TRY_AGAIN_S = 0.25
+# How often what needs Postgres, or the gate, is tried again while it is away.
+TRY_AGAIN_S = 0.25
 
 # A slot is given on in the gate a moment before the settle that frees its row is committed (`workers/relay.py`), and
 # whoever comes in between finds no row. After so long it is asked again, before the gate hears that it is wrong.
@@ -94,7 +94,7 @@ def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
             trouble("claim.no_answer", error, firing=firing)
             if last:
                 break
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(TRY_AGAIN_S)
     return "GATE_AWAY"
 
 
@@ -115,7 +115,7 @@ def _claim_in_postgres(station: Station, firing: UUID, request: UUID, celery_id:
             station.tell_keeper(b"database away")
             if boottime() >= give_up_at:
                 return None
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(TRY_AGAIN_S)
 
 
 def _stand_back(station: Station, firing: UUID, request: UUID, answer: Answer) -> bool:

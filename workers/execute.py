@@ -18,7 +18,7 @@ from shared.store import attempts, firings
 from shared.store.connection import Postgres
 from workers import remote, spending, traces
 from workers.check import Case, checked
-from workers.claim import Claimed
+from workers.claim import TRY_AGAIN_S, Claimed
 from workers.outcome import Outcome
 from workers.owed import Owed
 from workers.preflight import preflight
@@ -28,9 +28,6 @@ from workers.settle import ALONE, Company, Part, Settled, settle
 from workers.station import Station
 from workers.targets import execute as execute_target
 from workers.targets.terms import Allowance, Terms
-
-# How often what needs Postgres is tried again while it is away.
-_TRY_AGAIN_S = 0.25
 
 
 def see_through(station: Station, claimed: Claimed, owed: Owed, relay: Relay) -> Settled:
@@ -140,7 +137,7 @@ def settle_surely(
             company = ALONE
             if monotonic() >= give_up_at:
                 return Settled("fenced")
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(TRY_AGAIN_S)
         else:
             if company is not ALONE:
                 relay.heard()

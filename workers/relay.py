@@ -14,10 +14,8 @@ from shared.gate import Gate
 from shared.store import attempts
 from shared.store.connection import Postgres
 from workers import shop
-from workers.claim import Taken, claim_lease_ms, claimer
+from workers.claim import TRY_AGAIN_S, Taken, claim_lease_ms, claimer
 from workers.station import Station
-
-_TRY_AGAIN_S = 0.25
 
 
 class Relay:
@@ -71,7 +69,7 @@ class Relay:
             except (psycopg.Error, RedisError, OSError) as error:
                 trouble("release.not_told", error, firing=self._ended.firing_id)
                 if not last:
-                    time.sleep(_TRY_AGAIN_S)
+                    time.sleep(TRY_AGAIN_S)
         return self._made or []
 
     def taken(self, firing: UUID) -> Taken | None:
