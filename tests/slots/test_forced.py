@@ -63,3 +63,25 @@ def test_a_forced_firing_that_postgres_calls_drained_is_no_hot_loop(gate: Gate) 
     gate.now_ms = (gate.now_ms or 0) + 1000
 
     assert [it.title for it in gate.offer([])] == ["t1", "t2"]
+
+
+def parked(gate: Gate) -> None:
+    """A forced firing executes in lane a, which is full with it: a workspace waits for the lane."""
+    gate.set_cap("lane:a", 1)
+    gate.offer([waiter(1, 0, 1, forced=True)])
+    gate.claim(waiter(1, 0, 1).firing, ONE, "w1", LEASE_MS)
+    assert gate.offer([waiter(2, 0, 1)]) == []
+
+
+def test_a_block_of_the_fleet_stops_a_forced_firing_while_its_workspace_waits_for_its_lane(gate: Gate) -> None:
+    """Waking the lane looks at two of its limits: the third is looked at all the same."""
+    parked(gate)
+
+    assert gate.block("fleet", waiter(1, 0, 1).firing, ONE) == []
+
+
+def test_a_drained_fleet_stops_a_forced_firing_that_is_put_back_into_a_full_lane(gate: Gate) -> None:
+    parked(gate)
+    gate.set_cap("fleet", 0)
+
+    assert gate.put_back(waiter(1, 0, 1).firing, ONE) == []

@@ -8,7 +8,7 @@ end
 local function in_the_way(workspace, lane, forced)
   learn_caps(workspace, lane)
   for _, limit in ipairs(limits_of(workspace, lane)) do
-    if caps[limit] == '0' then return limit, 'DRAINING' end
+    if cap_of(limit) == '0' then return limit, 'DRAINING' end
     if forced ~= '1' and room(limit) <= 0 then return limit, 'FULL' end
   end
 end
@@ -17,7 +17,7 @@ end
 local function stopped_by(workspace, lane)
   learn_caps(workspace, lane)
   for _, limit in ipairs(limits_of(workspace, lane)) do
-    local cap = caps[limit]
+    local cap = cap_of(limit)
     if cap == '0' or (cap and tonumber(call('ZSCORE', key('blocked'), limit) or now) > now) then return limit end
   end
 end
