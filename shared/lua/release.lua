@@ -30,5 +30,9 @@ if taken then
 elseif taking ~= '' and is_yours and made[1] then
   lease_to(made[1][1], now + lease_ms, taking, worker)
   taken = made[1]
+  -- It was promised on behalf of somebody else's process, perhaps: of one that is idle still.
+  if not near_can_take_all then
+    for _, it in ipairs(fill(tonumber(most))) do made[#made + 1] = it end
+  end
 end
 return {is_yours and 'RELEASED' or 'NOT_YOURS', made, taken and taken[1] or ''}

@@ -189,7 +189,8 @@ class Model:
         if not is_yours or not made:
             return made, None
         self.hold(self.known[made[0]], "leased", lease_ms, str(taking), worker)
-        return made, made[0]
+        self.hints = self.hints[len(made) :]
+        return made + self.fill(), made[0]
 
     def put_back(self, firing: UUID, request: UUID) -> list[UUID]:
         if (it := self.leased(firing, request)) is not None:

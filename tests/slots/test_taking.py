@@ -46,3 +46,17 @@ def test_who_has_nothing_to_give_back_takes_nothing(gate: Gate) -> None:
 
     assert ([it.firing for it in made], taken) == ([second.firing], None)
     assert [it.state for it in gate.states([first.firing, second.firing])] == ["leased", "reserved"]
+
+
+def test_what_a_worker_without_a_heartbeat_takes_leaves_the_processes_of_others_to_those_who_wait(gate: Gate) -> None:
+    """Its own process was counted by nobody: the one that the reservation was made for is idle still."""
+    gate.set_cap("fleet", 3)
+    gate.renew("w1", 1, LEASE_MS, [])
+    first, second, third = (waiter(number, 0, 0) for number in (1, 2, 3))
+    gate.offer([first, second, third])
+    gate.claim(first.firing, ONE, "w2", LEASE_MS)
+
+    made, taken = gate.release_and_take(first.firing, ONE, TWO, "w2", LEASE_MS)
+
+    assert taken == second.firing
+    assert [it.firing for it in made] == [second.firing, third.firing]

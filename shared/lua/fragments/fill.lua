@@ -2,11 +2,13 @@
 
 -- How many reservations the worker processes of the living workers can still take, or `most`. Where the worker that
 -- has just freed a process can take them all, nobody else is asked.
+local near_can_take_all
 local function idle_processes(most, near)
   local idle = -call('SCARD', key('reserved'))
   if near and tonumber(call('ZSCORE', key('workers'), near) or 0) >= now then
     local capacity = tonumber(call('HGET', key('capacity'), near) or 0)
-    if idle + capacity - call('SCARD', key('leases:', near)) >= most then return most end
+    near_can_take_all = idle + capacity - call('SCARD', key('leases:', near)) >= most
+    if near_can_take_all then return most end
   end
   for _, worker in ipairs(call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
     local capacity = tonumber(call('HGET', key('capacity'), worker) or 0)
