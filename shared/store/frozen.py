@@ -14,6 +14,7 @@ from psycopg.errors import ConnectionTimeout
 from psycopg.rows import TupleRow
 
 from shared.clock import monotonic
+from shared.events import trouble
 from shared.store.connection import Database, Postgres, connect, cut_after
 
 # One that is busy is silent for as long too: it is asked on another connection before anybody is let go. Both
@@ -67,8 +68,9 @@ class LetGo(Connection[TupleRow]):
         """
         with self._ending:
             if self.waits_since == since:
-                self._is_let_go = True
-                with suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as own:
+                self._is_let_go, self.waits_since = True, None
+                # One that broke meanwhile has no socket any more.
+                with suppress(OSError, OperationalError), socket.socket(fileno=os.dup(self.fileno())) as own:
                     own.shutdown(socket.SHUT_RDWR)
 
 
@@ -109,19 +111,30 @@ class WatchedDatabase(Database):
 
     def _watching(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):
-            with self._lock:
-                waiting = [(it, it.waits_since) for it in self._connections]
-            for it, since in waiting:
-                if since is not None and self._must_go(it.place, since):
-                    it.let_go(since)
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 else nobody would be let go any more
+                trouble("postgres.watch_failed", error)
 
-    def _must_go(self, place: Place, since: float) -> bool:
+    def _look(self) -> None:
+        """Once at everybody who waits. A server is asked once for all of them: each question may take seconds."""
+        with self._lock:
+            waiting = [(it, it.waits_since) for it in self._connections]
+        silent = set[Place]()
+        for it, since in waiting:
+            if since is not None and self._must_go(it.place, since, silent):
+                it.let_go(since)
+
+    def _must_go(self, place: Place, since: float, silent: set[Place]) -> bool:
         if monotonic() - max(since, self._answered_at.get(place, since)) < SILENT_S:
             return False
-        if monotonic() - since > self._at_most_s or not answers(self.url, place):
+        if monotonic() - since > self._at_most_s or place in silent:
             return True
-        self._answered_at[place] = monotonic()
-        return False
+        if answers(self.url, place):
+            self._answered_at[place] = monotonic()
+            return False
+        silent.add(place)
+        return True
 
 
 def answers(database_url: str, place: Place) -> bool:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -18,6 +19,9 @@ from shared.store.migrate import migrate
 from tests.console.conftest import api_at, form
 from tests.proc import descendants
 from tests.waiting import until
+
+# As many as the API has for requests.
+THREADS = 5
 
 
 @contextmanager
@@ -90,6 +94,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Watche
         yield database
 
 
+def waiting_in_vain(database: WatchedDatabase) -> bool:
+    """Whether a statement that would take a minute is ended because the server is silent."""
+    with closing(database.connection()) as known, pytest.raises(psycopg.OperationalError) as told:
+        known.execute("select pg_sleep(60), 'in vain'")
+    return "Postgres is silent" in str(told.value)
+
+
+def sleeping(database_url: str) -> list[Any]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        asked = "select pid from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'"
+        return connection.execute(asked).fetchall()
+
+
 def test_a_statement_that_takes_long_is_not_taken_for_a_server_that_is_frozen(hasty: WatchedDatabase) -> None:
     assert hasty.connection().execute("select pg_sleep(1), 'done'").fetchone() == ("", "done")
 
@@ -114,3 +131,47 @@ def test_a_wait_that_has_ended_ends_no_other(hasty: WatchedDatabase) -> None:
     known.let_go(1.0)
 
     assert known.execute("select 1").fetchone() == (1,)
+
+
+def test_all_who_wait_for_one_server_are_let_go_after_one_question(
+    monkeypatch: pytest.MonkeyPatch, hasty: WatchedDatabase
+) -> None:
+    asked: list[frozen.Place] = []
+    monkeypatch.setattr(frozen, "answers", lambda _, place: bool(asked.append(place)))
+    monkeypatch.setattr(frozen, "SILENT_S", float("inf"))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting = [pool.submit(waiting_in_vain, hasty) for _ in range(THREADS)]
+        assert until(lambda: len(sleeping(hasty.url)) == THREADS)
+        monkeypatch.setattr(frozen, "SILENT_S", 0.0)
+        said = [it.result() for it in waiting]
+
+    assert said == [True] * THREADS
+    assert len(asked) == 1
+
+
+def test_a_connection_that_broke_while_it_waited_needs_no_letting_go(hasty: WatchedDatabase) -> None:
+    known = hasty.connection()
+    assert isinstance(known, LetGo)
+    known.waits_since = 1.0
+    known.close()
+
+    known.let_go(1.0)
+
+    assert known.closed
+
+
+def test_whoever_waits_is_let_go_also_after_a_look_that_failed(
+    monkeypatch: pytest.MonkeyPatch, hasty: WatchedDatabase
+) -> None:
+    looks: list[int] = []
+
+    def failing_at_first(*_: Any) -> bool:
+        looks.append(1)
+        if len(looks) == 1:
+            raise RuntimeError("can't start new thread")
+        return False
+
+    monkeypatch.setattr(frozen, "answers", failing_at_first)
+
+    assert waiting_in_vain(hasty)
