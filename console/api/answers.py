@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import psycopg
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -25,6 +25,9 @@ from shared.store.schedules import WRITABLE
 _ALTERNATIVES = frozenset({*KINDS, "text", "secret", "[key]"})
 _SHOWN_CHARACTERS = 60
 _PLACES = {"body", "query", "path", "header"}
+# What a database says that has not had all migrations of this release.
+_UNMIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
+AWAY = (psycopg.OperationalError, *_UNMIGRATED)
 
 
 class WrongValue(BaseModel):
@@ -59,6 +62,11 @@ def answer(problem: Problem) -> JSONResponse:
     if problem.wrong:
         content["errors"] = [vars(it) for it in problem.wrong]
     return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def tell(_: Request, error: Problem | psycopg.Error) -> Response:
+    """What a program is told whom the door does not let in."""
+    return answer(error if isinstance(error, Problem) else away(error))
 
 
 def install(app: FastAPI) -> None:
@@ -97,11 +105,14 @@ def _of_http(error: HTTPException) -> Problem:
 def _of_postgres(error: psycopg.Error) -> Problem:
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return Problem(409, "changed_meanwhile", "What this belongs to was removed meanwhile. Read it again.")
-    return away(error) if isinstance(error, psycopg.OperationalError) else _unexpected(error)
+    return away(error) if isinstance(error, AWAY) else _unexpected(error)
 
 
-def away(error: psycopg.OperationalError) -> Problem:
-    """503: Postgres does not answer, or has no room to write."""
+def away(error: psycopg.Error) -> Problem:
+    """503: Postgres does not answer, has no room to write, or is not migrated."""
+    if isinstance(error, _UNMIGRATED):
+        detail = "The database is not as this release needs it. Run: slotbeat migrate."
+        return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
     why = "has no room left on its disk" if isinstance(error, psycopg.errors.DiskFull) else "does not answer in time"
     detail = f"Postgres {why}. What runs goes on for a while. Try again in some seconds, or look: slotbeat doctor."
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})

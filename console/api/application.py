@@ -105,12 +105,14 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
         app.include_router(resource.router, dependencies=[Depends(allowed)])
     # Whether it lives, everybody may ask.
     app.include_router(health.router)
+    tell = answers.tell
     if find_spec("console.pages"):
         pages = import_module("console.pages")
         app.include_router(pages.router)
         pages.install(app)
+        tell = pages.tell
     entry = Entry(database, require_token=settings.require_token, admin_token=admin_token)
-    app.add_middleware(Door, entry=entry)
+    app.add_middleware(Door, entry=entry, tell=tell)
     describe(app)
     return app
 

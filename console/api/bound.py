@@ -21,6 +21,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_origin(origin: str, host: str) -> bool:
+    """Whether a browser that calls us so had its page from us, as it tells; whatever else it says is another's."""
+    return origin in (f"http://{host}", f"https://{host}")
+
+
 def asked_for(arguments: Sequence[str], environ: Mapping[str, str]) -> str | None:
     """Where uvicorn is asked to listen beyond this machine; None where nowhere."""
     found = environ.get(_UVICORNS, "127.0.0.1")

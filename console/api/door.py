@@ -1,15 +1,18 @@
 """Who may come in: our own Host names and Origins; and what a body may be before anybody reads it (SEC-1)."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import psycopg
 from anyio import fail_after
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.api import bound, metrics
 from console.api.allowed import SAFE
-from console.api.answers import answer, away
+from console.api.answers import AWAY
 from console.api.entry import Entry, to_sign_in
 from console.api.intake import LARGEST_BODY, check_body
 from console.callers import call_as
@@ -25,9 +28,11 @@ _OWN_SITES = {None, "same-origin", "none"}
 class Door:
     """Refuses what must not come in with a problem; what comes in has a caller, and a checked body, kept in memory."""
 
-    def __init__(self, app: ASGIApp, entry: Entry) -> None:
-        self._app = app
-        self._entry = entry
+    def __init__(
+        self, app: ASGIApp, entry: Entry, tell: Callable[[Request, Problem | psycopg.Error], Response]
+    ) -> None:
+        """`tell` answers whoever is not let in, with what is wrong."""
+        self._app, self._entry, self._tell = app, entry, tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -49,13 +54,13 @@ class Door:
             receive = await self._checked(scope, headers, receive)
         except Problem as problem:
             instead = to_sign_in(scope, headers) if problem.error == "token_needed" else None
-            await (instead or answer(problem))(scope, receive, send)
+            await (instead or self._tell(Request(scope), problem))(scope, receive, send)
             return
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             # Who reads the metrics must be told which server is away, and not take this one for dead.
             asked = scope["path"] == metrics.PATH
-            told = metrics.while_nobody_is_known(headers.get("accept", "")) if asked else answer(away(error))
-            await told(scope, receive, send)
+            unknown = metrics.while_nobody_is_known(headers.get("accept", "")) if asked else None
+            await (unknown or self._tell(Request(scope), error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -94,7 +99,7 @@ def _is_loopback(host: str) -> bool:
 
 def _check_origin(headers: Headers) -> None:
     origin = headers.get("origin")
-    own = origin is None or urlsplit(origin)[:2] in (("http", headers["host"]), ("https", headers["host"]))
+    own = origin is None or bound.is_origin(origin, headers["host"])
     if not own or headers.get("sec-fetch-site") not in _OWN_SITES:
         raise Problem(403, "foreign_origin", "Another site's page may not do this. Use the dashboard, or a program.")
 

@@ -15,6 +15,7 @@ from console.pages import (
     workspace_pages,
 )
 from console.pages.answers import install as install
+from console.pages.answers import tell as tell
 from console.pages.origin import may_look
 
 router = APIRouter(include_in_schema=False)

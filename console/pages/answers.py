@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from psycopg import OperationalError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from console.api.answers import AWAY, away
+from console.api.answers import tell as as_json
 from console.pages.render import page
 from console.problems import Problem
 from shared.events import trouble
@@ -20,6 +22,7 @@ _LOST = {
     405: ("Nothing to see here", "This address only takes what a button of the dashboard sends."),
 }
 _NO_DATABASE = "Everything this page knows stands there. Firings that run go on for a while without it."
+_SIGNED_OUT = "Nobody is signed in here any more, and nothing was done. The way back leads to the sign-in."
 
 
 class PageRoute(APIRoute):
@@ -31,13 +34,13 @@ class PageRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
-            except (Problem, HTTPException, RequestValidationError, OperationalError) as error:
+            except (Problem, HTTPException, RequestValidationError, *AWAY) as error:
                 return _page_of(error)
 
         return answer
 
 
-def _page_of(error: Exception) -> Response:
+def _page_of(error: Problem | HTTPException | RequestValidationError | psycopg.Error) -> Response:
     match error:
         case Problem(error="gate_unavailable"):
             return page("trouble.html", error.status, error.headers, title="Gate unreachable", text=error.detail)
@@ -50,21 +53,41 @@ def _page_of(error: Exception) -> Response:
         case RequestValidationError():
             return page("trouble.html", 404, title="Not found", text="There is no such page.")
         case _:
-            trouble("page.no_database", error)
-            headers = {"Retry-After": "5"}
-            return page("trouble.html", 503, headers, title="Postgres cannot be reached", text=_NO_DATABASE)
+            return _without_database(error)
+
+
+def _without_database(error: psycopg.Error) -> Response:
+    trouble("page.no_database", error)
+    answers = isinstance(error, psycopg.errors.DiskFull) or not isinstance(error, psycopg.OperationalError)
+    title, text = (
+        ("Postgres is not ready", away(error).detail) if answers else ("Postgres cannot be reached", _NO_DATABASE)
+    )
+    return page("trouble.html", 503, {"Retry-After": "5"}, title=title, text=text)
+
+
+def tell(request: Request, error: Problem | psycopg.Error) -> Response:
+    """What whoever is not let in is told: a page where a browser looks, and no word about headers and variables."""
+    if not _looks(request):
+        return as_json(request, error)
+    if isinstance(error, Problem) and error.error == "token_needed":
+        return page("trouble.html", error.status, title="Signed out", text=_SIGNED_OUT)
+    return _page_of(error)
 
 
 def install(app: FastAPI) -> None:
     """What no page answers for (no such address, an unforeseen error) is a page too where a browser looks."""
-    for kind in (AnyHTTPException, Exception):
+    for kind in (AnyHTTPException, psycopg.Error, Exception):
         app.add_exception_handler(kind, _lost(app.exception_handlers[kind]))
+
+
+def _looks(request: Request) -> bool:
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
 def _lost(otherwise: Any) -> Any:
     def handle(request: Request, error: Any) -> Response:
         answer = otherwise(request, error)
-        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        if not _looks(request):
             return answer
         told = json.loads(answer.body)
         title, text = _LOST.get(answer.status_code, (told["title"], told["detail"]))

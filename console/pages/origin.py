@@ -1,10 +1,11 @@
 """Whether a form was sent from a page of ours, by somebody who may: no other site may press our buttons."""
 
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Depends, HTTPException, Request
 
+from console.api import bound
 from console.api.allowed import within
 from console.callers import calling
 from console.deeds.sign_ins import check_csrf
@@ -34,7 +35,7 @@ def is_ours(request: Request) -> bool:
     if site is not None:
         return site == "same-origin"
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    return origin is not None and bound.is_origin(origin, request.headers.get("host", ""))
 
 
 async def from_ours(request: Request) -> None:

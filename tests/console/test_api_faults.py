@@ -102,6 +102,11 @@ def test_a_database_without_its_tables_is_not_ready_and_says_what_to_do(
 
         assert told.status_code == 503
         assert "slotbeat migrate" in told.json()["database"]
+        listed, page = api.ask("GET", "/api/schedules"), api.ask("GET", "/", headers={"Accept": "text/html"})
+        assert (listed.status_code, "slotbeat migrate" in listed.json()["detail"]) == (503, True)
+        assert (page.status_code, page.headers["Content-Type"][:9]) == (503, "text/html")
+        assert "Postgres is not ready" in page.text
+        assert "slotbeat migrate" in page.text
         migrate(empty_database_url)
         assert api.get("/readyz") == {"ready": True, "database": "ok", "redis": "ok"}
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from shared.store.connection import Database
+from shared.store.connection import Database, connect
 from tests.console.test_pages_scene import Scene, scene_on
 
 
@@ -211,6 +211,18 @@ def test_without_postgres_the_page_says_what_is_missing(scene: Scene):
         answer = scene.get(path)
         assert answer.status_code == 503
         assert "Postgres cannot be reached" in answer.text
+
+
+def test_a_disk_without_room_is_not_called_a_postgres_that_cannot_be_reached(scene: Scene):
+    schedule = scene.schedule(scene.workspace("cellar"), "digest")
+    with connect(scene.database.url) as sql:
+        sql.execute("create function no_room() returns trigger language plpgsql as 'begin raise disk_full; end'")
+        sql.execute("create trigger no_room before update on schedules execute function no_room()")
+        pressed = scene.press(f"/schedules/{schedule}/pause")
+
+    assert pressed.status_code == 503
+    assert "cannot be reached" not in pressed.text
+    assert "no room left on its disk" in pressed.text
 
 
 def test_nothing_starts_in_a_workspace_that_is_not_fit(scene: Scene):

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from httpx import Response
 
 from console.deeds import sign_ins
@@ -96,3 +97,35 @@ def test_the_dashboards_buttons_need_the_scope(wide: Api) -> None:
     signed_in(wide, token(wide, "guest", "admin", workspace=place))
     assert [wide.ask("GET", it, headers=HTML).status_code for it in ("/schedules", "/settings")] == [200, 403]
     assert press("queue") == 303
+
+
+def test_a_browser_that_is_not_let_in_reads_a_page_and_a_program_json(wide: Api) -> None:
+    text = token(wide, "alice", "operate")
+    signed_in(wide, text)
+    wide.client.cookies.set("slotbeat_sign_in", "slotbeat_over")
+    pause = "/schedules/0199c6a3-0000-7000-8000-000000000000/pause"
+
+    over = wide.ask("POST", pause, headers=HTML)
+    foreign = wide.ask("POST", pause, headers={**HTML, "Sec-Fetch-Site": "cross-site"})
+
+    assert (over.status_code, "Signed out" in over.text, "Bearer" in over.text) == (401, True, False)
+    assert (foreign.status_code, "Another site" in foreign.text) == (403, True)
+    assert {it.headers["Content-Type"] for it in (over, foreign)} == {"text/html; charset=utf-8"}
+    assert refusal(wide.ask("POST", pause)) == (401, "token_needed")
+    assert refusal(wide.ask("POST", f"/api{pause}", headers=HTML)) == (401, "token_needed")
+
+
+def test_behind_a_token_a_browser_reads_a_page_while_postgres_is_away(
+    wide: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(wide, token(wide, "alice", "operate"))
+    # Each connection from now on is one to nobody.
+    database = wide.app.state.database
+    monkeypatch.setattr(database, "url", "postgresql://nobody@127.0.0.1:1/none")
+    wide.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'slotbeat api'")
+
+    page, listed = (wide.ask("GET", path, headers=HTML) for path in ("/", "/api/schedules"))
+
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert "Postgres cannot be reached" in page.text
+    assert refusal(listed) == (503, "database_unavailable")
