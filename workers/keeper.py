@@ -89,7 +89,11 @@ class Keeper(threading.Thread):
         """Renews at once, then every quarter of the lease, and sooner after trouble."""
         try:
             while not self._stopping.is_set():
-                self._hear_for(self._one_round())
+                try:
+                    self._hear_for(self._one_round())
+                except Exception as error:  # noqa: BLE001 a keeper that ended would let go of all that runs here
+                    trouble("keeper.trouble", error, leases=len(self._wards))
+                    self._stopping.wait(AFTER_TROUBLE_S)
         finally:
             self._leave()
 

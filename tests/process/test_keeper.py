@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import is_gone, running_payload, witness
 from tests.waiting import until
+from workers.keeper import Keeper
+from workers.station import Station
 
 
 def expiries(fleet: Fleet) -> int:
@@ -44,3 +46,36 @@ def test_nonsense_on_the_keepers_socket_disturbs_nobody(fleet: Fleet, tmp_path: 
 
     assert not is_gone(payload)
     assert os.getpgid(payload) != os.getpgid(0)
+
+
+def test_an_error_that_nobody_foresaw_ends_no_keeper(fleet: Fleet, station: Station) -> None:
+    """Whatever raised it, the leases of all that runs here are renewed by this thread alone."""
+    rounds: list[int] = []
+
+    def capacity() -> int:
+        rounds.append(1)
+        if len(rounds) < 3:
+            raise ValueError("a pool that is being made anew")
+        return 7
+
+    keeper = Keeper(station, capacity)
+    keeper.start()
+    try:
+        until(lambda: fleet.rows("select capacity from processes where kind = 'worker'") == [(7,)])
+    finally:
+        keeper.stop()
+
+
+def test_an_error_in_what_somebody_asked_for_ends_no_keeper(fleet: Fleet, station: Station) -> None:
+    def wrong() -> None:
+        raise ValueError("what was asked for")
+
+    keeper = Keeper(station, lambda: 7)
+    keeper._aside(wrong)
+    keeper.start()
+    try:
+        until(lambda: not keeper._asides)
+        fleet.rows("update processes set capacity = 1 returning 1")
+        until(lambda: station.tell_keeper(b"renew now") or fleet.rows("select capacity from processes") == [(7,)])
+    finally:
+        keeper.stop()
