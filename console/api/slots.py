@@ -1,5 +1,6 @@
 """Slots and limits over HTTP: caps, who holds, who waits."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -11,6 +12,7 @@ from console.api.paging import Listing, part
 from console.api.state import Actor, Page, Rows, Slots
 from console.callers import Caller
 from console.deeds import limits as deeds
+from console.deeds.held_back import held_back
 from shared.answers import Usage
 from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.scopes import Scope
@@ -31,12 +33,19 @@ class LimitForm(Body):
     cap: Cap
 
 
+@dataclass(frozen=True)
+class Waiter(Waits):
+    """A queued firing; `held_by` says in words what keeps it out of the line, and is null for one that waits in it."""
+
+    held_by: str | None
+
+
 class LimitInUse(BaseModel):
-    """A limit with those who hold its slots, and the head of the line before it."""
+    """A limit with those who hold its slots, and the head of those who wait for one, or for something else."""
 
     limit: Limit
     holders: list[SlotHolder]
-    line: list[Waits]
+    line: list[Waiter]
 
 
 class AllSlots(BaseModel):
@@ -53,24 +62,20 @@ def get_slots(slots: Slots, caller: Asking) -> AllSlots:
     with overview.one_moment(slots.database) as connection:
         known, held = limits.listing(connection), limits.holders(connection)
         line = overview.line(connection, _LONGEST_LINE, PRIORITY_STEP)
-        waiting = overview.totals(connection).waiting
+        totals = overview.totals(connection)
         held = [
             it for it in held if caller.workspace is None or caller.sees(places.of_firing(connection, it.firing_id))
         ]
+    waiting = [Waiter(**vars(it), held_by=held_back(it, totals.now)) for it in line if caller.sees(it.workspace_id)]
     items = [
         LimitInUse(
             limit=limit,
             holders=[it for it in held if it.limit_key == limit.key],
-            line=[
-                it
-                for it in line
-                if caller.sees(it.workspace_id)
-                and limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")
-            ],
+            line=[it for it in waiting if limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")],
         )
         for limit in _seen(caller, known)
     ]
-    return AllSlots(items=items, waiting=waiting, gate=deeds.usage(slots))
+    return AllSlots(items=items, waiting=totals.waiting, gate=deeds.usage(slots))
 
 
 def _seen(caller: Caller, known: list[Limit]) -> list[Limit]:

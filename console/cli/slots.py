@@ -1,5 +1,6 @@
 """`slotbeat slots` and `slotbeat limit`: who holds, who waits, and under which caps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,12 +10,19 @@ from console.cli.server import server
 from console.cli.show import json_option
 from console.cli.watching import watched
 
+
+def _holds(it: Mapping[str, Any]) -> str | None:
+    """What keeps it out of the line; an API of an earlier release does not say."""
+    return it.get("held_by")
+
+
 _USE: list[show.Column] = [
     ("limit", lambda it: it["limit"]["key"]),
     ("cap", lambda it: it["limit"]["cap"]),
     ("held", lambda it: it["limit"]["held"]),
     ("forced", lambda it: it["limit"]["forced"]),
-    ("in line", lambda it: len(it["line"])),
+    ("in line", lambda it: sum(not _holds(each) for each in it["line"])),
+    ("held back", lambda it: sum(bool(_holds(each)) for each in it["line"])),
 ]
 _LIMITS: list[show.Column] = [
     ("limit", lambda it: it["key"]),
@@ -35,6 +43,7 @@ _LINE: list[show.Column] = [
     ("since", lambda it: show.ago(it["queued_at"])),
     ("priority", lambda it: it["priority"]),
     ("firing", lambda it: it["id"]),
+    ("for", lambda it: _holds(it) or "a slot"),
 ]
 
 
@@ -43,7 +52,7 @@ _LINE: list[show.Column] = [
 @watched
 @click.pass_context
 def slots(context: click.Context, as_json: bool) -> None:
-    """Show usage, caps, holders and the line."""
+    """Show usage, caps, holders and who waits, for a slot or for something else."""
     api = server(context)
     told, pause = api.ask("GET", "/api/slots"), api.ask("GET", "/api/pause")
     if as_json:
@@ -51,7 +60,8 @@ def slots(context: click.Context, as_json: bool) -> None:
         return
     show.table(told["items"], _USE, "There are no limits.")
     fleet: dict[str, Any] = told["items"][0]
-    for rows, columns in ((fleet["holders"], _HOLDERS), (fleet["line"], _LINE)):
+    line = sorted(fleet["line"], key=lambda it: bool(_holds(it)))
+    for rows, columns in ((fleet["holders"], _HOLDERS), (line, _LINE)):
         if rows:
             click.echo()
             show.table(rows, columns, "")

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from console.deeds.held_back import held_back
 from console.pages import codes, words
 from shared.store.overview import LimitUse, Runs, Waits
 
 _LONGER_THAN_USUAL = 0.25
-# In these a firing may start; in the others it is held (the view `startable` says the same).
-_FIT = {"online", "degraded", "failed"}
 
 
 @dataclass(frozen=True)
@@ -125,13 +124,7 @@ def held_by(it: Waits, now: datetime, spent: Mapping[UUID, str]) -> str:
     if it.not_before is not None and it.not_before > now:
         again = "next attempt" if it.attempt_count else "not before"
         return f"{again} {words.when(it.not_before, now)}"
-    if it.schedule_status == "paused" and it.source not in ("manual", "rerun"):
-        return "its schedule is paused"
-    if it.workspace_status not in _FIT:
-        return f"workspace {it.workspace} is {it.workspace_status.replace('_', ' ')}"
-    if it.held_by_class is not None:
-        return f"an outage that schedules share, {it.held_by_class}: one firing at a time tries whether it is over"
-    return "an earlier firing of this schedule still runs" if it.runs_already else ""
+    return held_back(it, now) or ""
 
 
 def full(needs: Wanted, limits: Iterable[LimitUse], *, forced: bool) -> str:

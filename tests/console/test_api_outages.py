@@ -1,6 +1,7 @@
 """Interactive streams (SCH-13) and classes of failures (STR-6) over HTTP and on the command line."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -82,6 +83,10 @@ def test_a_tripped_class_is_listed_and_closed_by_hand_once(api: Api) -> None:
     assert api.get("/api/failure-classes", params={"tripped": True})["items"] == []
 
 
+def told_of_slots(api: Api) -> str:
+    return CliRunner().invoke(root, ["slots"], env={"SLOTBEAT_URL": str(api.client.base_url)}).output
+
+
 def test_what_a_class_holds_is_seen_to_wait_for_it_and_goes_on_when_it_is_released(api: Api) -> None:
     workspace = api.workspace()
     schedule = api.schedule(workspace, lane="claude/eu")
@@ -100,6 +105,10 @@ def test_what_a_class_holds_is_seen_to_wait_for_it_and_goes_on_when_it_is_releas
     assert api.get(f"/api/failure-classes/{KEY}")["waiting"] == 1
     [waiting] = api.get("/api/slots")["items"][0]["line"]
     assert (waiting["id"], waiting["held_by_class"]) == (str(firing), KEY)
+    assert waiting["held_by"] == f"the outage {KEY}: one firing at a time tries whether it is over"
+    used, _, waits = told_of_slots(api).partition("\n\n")
+    assert re.search(r"IN LINE +HELD BACK\nfleet +2 +0 +0 +0 +1$", used)
+    assert f"the outage {KEY}" in waits
 
     # A person's own run does not wait for it.
     assert api.ask("POST", f"/api/schedules/{schedule['id']}/execute").status_code == 200
@@ -107,6 +116,8 @@ def test_what_a_class_holds_is_seen_to_wait_for_it_and_goes_on_when_it_is_releas
 
     api.ask("POST", f"/api/failure-classes/{KEY}/release")
     assert api.rows(startable) == [(2,)]
+    used, _, waits = told_of_slots(api).partition("\n\n")
+    assert waits.endswith("  a slot\n")
     assert api.app.state.admission.ask(lambda gate: gate.states([firing]))[0].state != ""
 
 
