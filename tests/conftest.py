@@ -9,6 +9,7 @@ import pytest
 from tests.databases import database_template as database_template
 from tests.databases import database_url as database_url
 from tests.databases import empty_database_url as empty_database_url
+from tests.databases import maker as maker
 from tests.databases import own_servers as own_servers
 from tests.databases import redis_url as redis_url
 from tests.databases import servers as servers
@@ -39,8 +40,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    # The servers of the session start with the first test that asks for them: they are not that test's doing.
+    # The session's servers, and the connection to one of them, start with the first test that asks for them: they are
+    # not that test's doing.
     if {"servers", "database_url", "redis_url"} & set(request.fixturenames):
-        request.getfixturevalue("servers")
+        request.getfixturevalue("maker")
     with nothing_left():
         yield

@@ -88,7 +88,7 @@ def _later(world: World, f: int, r: int, rules: Rules) -> World:
     rows = world.rows
     if row.status == RUNNING and row.r == r:
         rows = with_row(rows, f, row._replace(age=min(row.age + 1, rules.deadline_age + 1)))
-    return world._replace(rows=rows, workers=workers, payloads=payloads)
+    return World(rows, world.gate, workers, payloads, world.telling)
 
 
 def _older(it: Payload, rules: Rules) -> Payload:

@@ -62,10 +62,10 @@ def ended(rows: Rows, f: int, out: str, rules: Rules) -> Rows:
         after = Row(QUEUED, row.n, row.charged)
     else:
         after = Row(COMPLETED if out == "ok" else FAILED, row.n, row.charged)
-    rows = with_row(rows, f, after)
+    surplus, free = rows.surplus, rows.free
     if row.slot == A_ROW and rules.slot_rows:
-        return rows._replace(surplus=rows.surplus - 1) if rows.surplus else rows._replace(free=rows.free + 1)
-    return rows
+        surplus, free = (surplus - 1, free) if surplus else (0, free + 1)
+    return with_row(Rows(rows.epoch, rows.same_redis, rows.cap, surplus, free, rows.firings), f, after)
 
 
 def settled(world: World, i: int, rules: Rules) -> Rows:

@@ -11,6 +11,7 @@ from tests.model.world import (
     WAITING,
     Label,
     Payload,
+    Rows,
     Rules,
     Worker,
     World,
@@ -80,8 +81,9 @@ def _make_whole(world: World, i: int, rules: Rules) -> Steps:
 def rebuild(world: World, rules: Rules) -> World:
     """The gate from Postgres under a new epoch, in one go: nothing is claimed or settled meanwhile."""
     gate = lua.rebuilt(world)
-    rows = world.rows._replace(epoch=gate.epoch, same_redis=True)
-    return world._replace(rows=rows, gate=lua.fill(gate, rules))
+    old = world.rows
+    rows = Rows(gate.epoch, True, old.cap, old.surplus, old.free, old.firings)
+    return World(rows, lua.fill(gate, rules), world.workers, world.payloads, world.telling)
 
 
 def _claim(world: World, i: int, rules: Rules) -> Steps:
@@ -208,7 +210,8 @@ def waits_for_locks(world: World, step: Step) -> bool:
     for i, it in enumerate(world.workers):
         if it.phase != "ahead" or old is new or (step.label[0] in BY_TOKEN and step.label[1] == i):
             continue
-        is_touched = old.firings[it.f]._replace(age=0) != new.firings[it.f]._replace(age=0)
+        one, other = old.firings[it.f], new.firings[it.f]
+        is_touched = one is not other and one._replace(age=0) != other._replace(age=0)
         if is_touched or (old.epoch, old.cap) != (new.epoch, new.cap):
             return True
     return False
@@ -220,7 +223,7 @@ def _tell_gate(world: World, i: int, rules: Rules) -> Steps:
     if worker.epoch == world.gate.epoch:
         act = {"full": lua.block, "put": lua.put_back}.get(worker.out, lua.release)
         name = {"full": "block", "put": "put_back"}.get(worker.out, "release")
-        yield Step((name, i), free._replace(gate=act(world.gate, worker.f, worker.r, rules)))
+        yield Step((name, i), with_gate(free, act(world.gate, worker.f, worker.r, rules)))
         if worker.phase == "settled":
             yield from _take_next(world, i, rules)
     yield Step(("gate_away", i), free, 1)

@@ -36,7 +36,7 @@ def of_reconciler(world: World, rules: Rules) -> Steps:
     yield from _if_changed("strangers", world, after)
     yield from _if_changed("seat", world, seated(world))
     yield from _if_changed("fill", world, lua.fill(gate, rules))
-    yield from _if_changed("block_over", world, lua.fill(gate._replace(blocked=False), rules))
+    yield from _if_changed("block_over", world, lua.fill(Gate(gate.epoch, gate.cap, False, gate.seats), rules))
     if rules.caps_reconciled and gate.cap != world.rows.cap:
         yield Step(("recap",), with_gate(world, lua.set_cap(gate, world.rows.cap, rules)))
 
@@ -79,7 +79,7 @@ def of_reaper(world: World, rules: Rules) -> Steps:
             gate = lua.release(world.gate, f, row.r, rules)
             if after.rows.firings[f].status == QUEUED:
                 gate = lua.offer(gate, f, rules)
-            yield Step(("reap", f), after._replace(gate=gate))
+            yield Step(("reap", f), with_gate(after, gate))
 
 
 def of_operator(world: World, rules: Rules) -> Steps:
@@ -103,11 +103,11 @@ def of_faults(world: World, rules: Rules) -> Steps:
     if gate.epoch == 0:
         return
     yield Step(("flush",), with_gate(world, Gate(0)), 1)
+    replaced = with_rows(world, rows._replace(same_redis=False))
     for f in (0, 1):
         for seat in (ABSENT, WAITING, RESERVED):
             if gate.seats[f] != seat:
-                stale = world._replace(gate=lua.known(gate, f, seat), rows=rows._replace(same_redis=False))
-                yield Step(("failover", f, seat), stale, 1)
+                yield Step(("failover", f, seat), with_gate(replaced, lua.known(gate, f, seat)), 1)
         if gate.epoch == rows.epoch:
             yield from _old_reading(world, f, rules)
 

@@ -129,7 +129,8 @@ def with_rows(world: World, rows: Rows) -> World:
 
 def with_row(rows: Rows, f: int, row: Row) -> Rows:
     """The same, but for one firing."""
-    return rows._replace(firings=(row, rows.firings[1]) if f == 0 else (rows.firings[0], row))
+    firings = (row, rows.firings[1]) if f == 0 else (rows.firings[0], row)
+    return Rows(rows.epoch, rows.same_redis, rows.cap, rows.surplus, rows.free, firings)
 
 
 def idle(worker: Worker) -> Worker:
@@ -173,16 +174,23 @@ def _renamed(world: World, f: int, met: list[int]) -> World:
     names = {0: 0}
     for r in met:
         names.setdefault(r, len(names))
-    rows = with_row(rows, f, rows.firings[f]._replace(r=names[rows.firings[f].r]))
+    row = rows.firings[f]
+    if names[row.r] != row.r:
+        rows = with_row(rows, f, row._replace(r=names[row.r]))
     seat = gate.seats[f]
     if seat > LEASED:
         renamed = LEASED + names[seat - LEASED]
-        gate = gate._replace(seats=(renamed, gate.seats[1]) if f == 0 else (gate.seats[0], renamed))
-    workers = tuple(
-        [it._replace(r=names[it.r]) if it.f == f else it._replace(taking=names[it.taking]) for it in workers]
-    )
+        seats = (renamed, gate.seats[1]) if f == 0 else (gate.seats[0], renamed)
+        gate = Gate(gate.epoch, gate.cap, gate.blocked, seats)
+    workers = tuple([_worker_renamed(it, f, names) for it in workers])
     payloads = tuple(sorted([it._replace(r=names[it.r]) if it.f == f else it for it in payloads]))
     return World(rows, gate, workers, payloads, telling)
+
+
+def _worker_renamed(it: Worker, f: int, names: dict[int, int]) -> Worker:
+    if it.f == f:
+        return it if names[it.r] == it.r else it._replace(r=names[it.r])
+    return it if names[it.taking] == it.taking else it._replace(taking=names[it.taking])
 
 
 def key(world: World) -> tuple[object, ...]:
