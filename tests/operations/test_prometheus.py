@@ -71,6 +71,17 @@ def test_what_is_reckoned_together_has_the_same_labels(name: str) -> None:
         assert len({"".join(re.findall(r"\{[^}]*\}", it)) for it in series}) <= 1, part
 
 
+@every_expression
+def test_a_share_of_what_happened_is_asked_for_only_where_enough_of_it_did(name: str) -> None:
+    """Of a quiet fleet's one firing, one failure is all."""
+    for metric, labels in re.findall(
+        r"^sum\(rate\((slotbeat_\w+)(\{[^}]*\})\[\w+\]\)\) > [\d.]+ \* sum", EXPRESSIONS[name]
+    ):
+        enough = rf" and sum\(increase\({metric}{re.escape(labels)}\[\w+\]\)\) > (\d+)$"
+        assert re.search(enough, EXPRESSIONS[name]), name
+        assert int(re.findall(enough, EXPRESSIONS[name])[0]) >= 3
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda it: it["alert"])
 def test_every_alert_says_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
