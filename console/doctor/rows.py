@@ -1,6 +1,7 @@
 """Postgres's rows: the invariants hold, the roles are as declared, nothing grows without need."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from psycopg.errors import QueryCanceled
@@ -13,6 +14,10 @@ _GRANT = "psql \"$DATABASE_URL\" -c 'select grant_roles()'  # as a user who may 
 _DEAD_ROWS = 50_000
 _OLD_S, _OLD_BESIDE_S = 600.0, 20.0
 _MEGABYTE = 1_000_000
+_MUCH_WAL = 1000 * _MEGABYTE
+# In transactions. A standby that tells of its queries is always some behind.
+_FAR_BEHIND = 10_000
+_OLDEST = "select pid, xact_start, query from pg_stat_activity where xact_start is not null order by 2"
 # The invariants of slots, of attempts at once, and of tokens; the others are of what is told afterwards.
 _OF_WHAT_EXECUTES = (2, 5)
 
@@ -98,14 +103,42 @@ def size(patient: Patient) -> Iterator[Finding]:
         )
         for it in server.bloated(connection, _DEAD_ROWS)
     ]
-    kept: list[Finding] = []
-    for it in server.old_transactions(connection, _OLD_BESIDE_S if bloated else _OLD_S):
-        # A younger one is nobody's concern, unless no vacuum helps before it ends.
+    kept = [*_open(patient, beside=bool(bloated)), *_prepared(patient, beside=bool(bloated))]
+    kept += judge_slots(server.replication_slots(connection), beside=bool(bloated))
+    # What keeps them must end first.
+    yield from [*kept, *bloated] or [ok("size", f"{server.look(connection).size_bytes / _MEGABYTE:.0f} MB")]
+
+
+def _open(patient: Patient, *, beside: bool) -> Iterator[Finding]:
+    """Transactions of somebody who is connected; `beside` dead rows also younger ones, if they keep them."""
+    for it in server.old_transactions(patient.connection, _OLD_BESIDE_S if beside else _OLD_S):
         if it.age_s < _OLD_S and not it.keeps_rows:
             continue
         command = f"psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({it.pid})'"
         keeps = "dead rows" if it.keeps_rows else "its locks"
         words = f"{it.application or 'somebody'} has a transaction open for {it.age_s:.0f} s, which keeps {keeps}"
-        kept.append(warn("size", words, command))
-    # What keeps them must end first.
-    yield from [*kept, *bloated] or [ok("size", f"{server.look(connection).size_bytes / _MEGABYTE:.0f} MB")]
+        yield warn("size", words, command)
+
+
+def _prepared(patient: Patient, *, beside: bool) -> Iterator[Finding]:
+    for it in server.prepared(patient.connection, _OLD_BESIDE_S if beside else _OLD_S):
+        words = f"{it.gid} was prepared {it.age_s:.0f} s ago and never ended, which keeps dead rows and its locks"
+        sql = "rollback prepared '{}'".format(it.gid.replace("'", "''"))
+        yield warn(
+            "size", words, f'psql "$DATABASE_URL" -c {shlex.quote(sql)}  # or commit prepared, if it should stand'
+        )
+
+
+def judge_slots(found: Iterable[server.ReplicationSlot], *, beside: bool) -> Iterator[Finding]:
+    """What replication slots keep that nobody reads; of dead rows only where there are many."""
+    for it in found:
+        keeps_rows = beside and it.behind >= _FAR_BEHIND
+        keeps = [f"{it.wal_bytes / _MEGABYTE:.0f} MB of WAL"] * (not it.active and it.wal_bytes >= _MUCH_WAL)
+        keeps += ["dead rows"] * keeps_rows
+        if keeps and it.active:
+            words = f"the standby of replication slot {it.name} has a transaction open, which keeps dead rows"
+            yield warn("size", words, f'psql -c "{_OLDEST}"  # on that standby: end the first')
+        elif keeps:
+            words = f"nobody reads from replication slot {it.name}, which keeps {' and '.join(keeps)}"
+            drop = f'psql "$DATABASE_URL" -c "select pg_drop_replication_slot(\'{it.name}\')"'
+            yield warn("size", words, f"{drop}  # or start its standby")

@@ -81,3 +81,49 @@ def old_transactions(connection: Postgres, older_than_s: float) -> list[OldTrans
             """,
             [older_than_s],
         ).fetchall()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A transaction that was prepared and neither committed nor rolled back: no backend, no timeout ends it."""
+
+    gid: str
+    age_s: float
+
+
+def prepared(connection: Postgres, older_than_s: float) -> list[Prepared]:
+    """Those of this database that were prepared so long ago, the oldest first."""
+    with connection.cursor(row_factory=class_row(Prepared)) as cursor:
+        return cursor.execute(
+            """
+            select gid, extract(epoch from now() - prepared)::float8 as age_s from pg_prepared_xacts
+             where database = current_database() and prepared < now() - make_interval(secs => %s)
+             order by prepared
+            """,
+            [older_than_s],
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class ReplicationSlot:
+    """What a standby has not read yet is kept for it: WAL, and dead rows where it has told of queries of its own."""
+
+    name: str
+    active: bool
+    behind: int
+    wal_bytes: int
+
+
+def replication_slots(connection: Postgres) -> list[ReplicationSlot]:
+    """All of the server, with how many transactions behind their horizon is (0: they have none)."""
+    with connection.cursor(row_factory=class_row(ReplicationSlot)) as cursor:
+        return cursor.execute(
+            """
+            select slot_name::text as name, active, coalesce(age(xmin), 0) as behind,
+                   coalesce(pg_wal_lsn_diff(written, restart_lsn), 0)::bigint as wal_bytes
+              from pg_replication_slots
+             cross join (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
+                                     else pg_current_wal_lsn() end as written) as here
+             order by slot_name
+            """
+        ).fetchall()

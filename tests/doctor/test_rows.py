@@ -1,14 +1,22 @@
 """What the doctor says of Postgres's rows, roles, users and size."""
 
+import shlex
 from collections.abc import Iterator
-from typing import Any, LiteralString
+from contextlib import closing
+from typing import Any, LiteralString, cast
 
 import psycopg
 import pytest
 
 from console.doctor import rows as checks
+from console.doctor.patient import Patient
+from console.local import postgres
+from console.local.servers import Servers
+from shared.settings import addresses
 from shared.store import invariants, roles
 from shared.store.connection import connect
+from shared.store.migrate import migrate
+from shared.store.server import ReplicationSlot
 from tests.doctor.conftest import Ward
 
 _AGAIN = (
@@ -209,3 +217,45 @@ def test_a_transaction_that_is_open_for_long(ward: Ward, database_url: str, monk
     assert words.startswith("forgotten has a transaction open")
     assert words.endswith("which keeps its locks")
     assert remedy == (f"psql \"$DATABASE_URL\" -c 'select pg_terminate_backend({pid})'",)
+
+
+def test_what_is_prepared_and_what_a_slot_keeps_is_named_too(
+    own_servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither has a backend that could be ended, nor any timeout."""
+    monkeypatch.setitem(postgres.DURABLE, "max_prepared_transactions", "1")
+    own_servers.postgres.restart()
+    migrate(own_servers.database_url)
+    monkeypatch.setattr(checks, "_MUCH_WAL", 0)
+    where = addresses({"DATABASE_URL": own_servers.database_url, "REDIS_URL": own_servers.redis_url})
+    with closing(Patient(where, {})) as patient:
+        assert [it.level for it in checks.size(patient)] == ["ok"]
+        patient.connection.execute("select pg_create_physical_replication_slot('left_behind', true)")
+        patient.connection.execute("begin")
+        patient.connection.execute("insert into settings (key, value) values ('a', 'b')")
+        patient.connection.execute("prepare transaction 'it''s'")
+        monkeypatch.setattr(checks, "_OLD_S", 0.0)
+
+        prepared, slot = checks.size(patient)
+        for it in (prepared, slot):
+            _, _, _, sql = shlex.split(it.remedy[0], comments=True)
+            patient.connection.execute(cast(LiteralString, sql))
+
+        assert prepared.words.startswith("it's was prepared 0 s ago")
+        assert slot.words.startswith("nobody reads from replication slot left_behind, which keeps ")
+        assert slot.words.endswith(" MB of WAL")
+        assert [it.level for it in checks.size(patient)] == ["ok"]
+
+
+def test_a_slot_is_blamed_for_dead_rows_only_where_there_are_many_and_it_is_far_behind() -> None:
+    far, near = (ReplicationSlot(f"behind_{it}", active=False, behind=it, wal_bytes=0) for it in (20_000, 100))
+    read = ReplicationSlot("read", active=True, behind=20_000, wal_bytes=5_000_000_000)
+    full = ReplicationSlot("full", active=False, behind=0, wal_bytes=5_000_000_000)
+
+    assert [it.words for it in checks.judge_slots([far, near, read, full], beside=False)] == [
+        "nobody reads from replication slot full, which keeps 5000 MB of WAL"
+    ]
+    assert [it.words for it in checks.judge_slots([far, near, read], beside=True)] == [
+        "nobody reads from replication slot behind_20000, which keeps dead rows",
+        "the standby of replication slot read has a transaction open, which keeps dead rows",
+    ]
