@@ -46,7 +46,6 @@ def main(control: int, parent: int) -> None:
         for file in files:
             os.close(file)
         if isinstance(answer, int):
-            wire.send({"started": answer})
             answer = Watch(wire, bell, order, answer).until_gone(parent)
         wire.send(answer)
     os._exit(0)

@@ -78,7 +78,6 @@ class Payload:
         guards.own(*self._open)
         for file in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(file, False)
-        self.pid: int | None = None
         self.ended: Gone | None = None
         self._started = False
         self._stopped_looks = 0
@@ -126,9 +125,7 @@ class Payload:
         return self.ended
 
     def _heed(self, message: dict[str, Any]) -> None:
-        if "started" in message:
-            self.pid = message["started"]
-        elif "refused" in message:
+        if "refused" in message:
             reason = "target_error" if message["heals"] else "bad_target"
             self._end(Gone(None, None, "refused", reason, error=message["refused"]))
         elif "ended" in message:

@@ -18,7 +18,7 @@ def hold(kind: str, guards: Guards, deadline_s: float, told: list[int], holding:
         run = a_run(argv(kind), deadline_s)
         payload.start(replace(run, env={**run.env, "SLOTBEAT_INSTALLATION": guards._installation}))
         until_it_says(payload, b"ready")
-        told += [payload.guard_pid, *([payload.pid] if payload.pid else [])]
+        told += [payload.guard_pid, *tree.children(payload.guard_pid)]
         holding.release()
         payload.wait()
 

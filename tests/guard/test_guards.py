@@ -12,6 +12,7 @@ from tests.guard.conftest import Scene
 from tests.guard.scenes import INSTALLATION, LATE_S, a_run, argv, until_it_says
 from tests.proc import is_alive, look_up
 from tests.waiting import until
+from workers import tree
 from workers.guarded import Gone, Payload, Run, guarded
 from workers.guards import Guards
 
@@ -66,7 +67,7 @@ def test_a_spare_that_was_killed_is_replaced(guards: Guards) -> None:
 def test_a_message_for_the_last_payload_does_not_reach_the_next(guards: Guards) -> None:
     with guarded(guards) as payload:
         payload.start(a_run(["true"]))
-        until(lambda: payload.hear() or payload.pid)
+        until(lambda: payload.hear() or tree.children(payload.guard_pid))
         payload.abort("cancelled")
         ended(payload)
         payload.abort("cancelled")
@@ -82,8 +83,7 @@ def test_a_stopped_payload_is_woken_to_hear_that_it_should_end(guards: Guards) -
     script = "trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.05; done"
     with guarded(guards) as payload:
         payload.start(a_run(["sh", "-c", script], grace_s=LATE_S))
-        until(lambda: payload.hear() or payload.pid)
-        until(lambda: (found := look_up(payload.pid or 0)) is not None and found.state == "T")
+        until(lambda: [it.state for it in map(look_up, tree.children(payload.guard_pid)) if it] == ["T"])
         payload.abort("cancelled")
 
         assert ended(payload).code == 7
