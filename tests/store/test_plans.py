@@ -231,3 +231,25 @@ def test_a_settle_finds_its_rows_among_thousands_whatever_the_number_of_tokens(r
 
     assert "Seq Scan on firings" not in told
     assert "firings_pkey" in told
+
+
+def test_no_table_has_an_index_twice(rows: Rows) -> None:
+    """A direction is none of its own: an index is read from either end."""
+    alike = """
+        select array_agg(indexrelid::regclass::text) from pg_index
+         where indrelid in (select oid from pg_class where relnamespace = current_schema()::regnamespace)
+         group by indrelid, indkey::text, indclass::text,
+                  pg_get_expr(indpred, indrelid), pg_get_expr(indexprs, indrelid)
+        having count(*) > 1
+    """
+
+    assert rows.all(alike) == []
+
+
+def test_the_oldest_activity_is_found_from_the_other_end_of_the_newest(rows: Rows) -> None:
+    rows.sql.execute("insert into activity_logs (type, actor) select 't', 'a' from generate_series(1, 5000)")
+    rows.sql.execute("analyze activity_logs")
+
+    told = plan(rows, "select id from activity_logs where at < now() order by at limit 500", {})
+
+    assert "Index Scan Backward using activity_newest" in told
