@@ -14,7 +14,7 @@ from beat.due import Ticked
 from beat.many import tick_many
 from beat.outwaited import end_outwaited
 from beat.pauses import end_pauses
-from shared import celery_app, pulse, settings
+from shared import celery_app, clock, pulse, settings
 from shared.admission import Admission
 from shared.clock import monotonic
 from shared.events import event, trouble
@@ -114,7 +114,7 @@ class Scheduler(CeleryScheduler):
                 "node": self.node,
                 "boot_id": "",
                 "pid": os.getpid(),
-                "facts": {"cap_asked_for": settings.cap_asked_for()},
+                "facts": {"cap_asked_for": settings.cap_asked_for(), "wall_clock": clock.now().timestamp()},
             }
             processes.sign(self.database.connection(), {**facts, "pid_start": 0, "capacity": 0})
 

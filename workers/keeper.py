@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import pulse
-from shared.clock import boottime, monotonic
+from shared.clock import boottime, monotonic, now
 from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
 from shared.settings import cap_asked_for
@@ -201,6 +201,7 @@ class Keeper(threading.Thread):
                 "ends_by": tree.support(),
                 "allows_any": self._station.settings.allowed.anything(),
                 "cap_asked_for": cap_asked_for(),
+                "wall_clock": now().timestamp(),
             },
         }
         processes.sign(self._station.database.connection(), values)

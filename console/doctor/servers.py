@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
 from shared.store import migrate, server
+from shared.store.processes import Process
 
 OLDEST_POSTGRES = 140_000
 OLDEST_REDIS = (6, 2)
@@ -66,7 +67,20 @@ def clocks(patient: Patient) -> Iterator[Finding]:
     """No clock decides alone, but people compare logs."""
     theirs = {"Postgres": server.look(patient.connection).now, "Redis": _redis_now(patient)}
     ours = patient.now()
-    yield from judge_clocks({name: (then - ours).total_seconds() for name, then in theirs.items()})
+    skews = {name: (then - ours).total_seconds() for name, then in theirs.items()}
+    wrong = list(judge_hosts(patient.processes, skews["Postgres"]))
+    yield from (it for it in judge_clocks(skews) if it.level != "ok" or not wrong)
+    yield from wrong
+
+
+def judge_hosts(seen: Sequence[Process], postgres_skew: float) -> Iterator[Finding]:
+    """Hosts of workers and beats whose clock is neither Postgres's nor this host's."""
+    signs = sorted(seen, key=lambda it: it.seen_at)
+    ahead = {it.host: it.clock_ahead_s for it in signs if it.clock_ahead_s is not None}
+    for host, ahead_s in sorted(ahead.items()):
+        if min(abs(ahead_s), abs(ahead_s + postgres_skew)) > SKEW_S:
+            words = f"{host} is {ahead_s:+.1f} s from Postgres: its log lines have other times than what they tell of"
+            yield warn("clocks", words, f"timedatectl set-ntp true  # on {host}")
 
 
 def judge_clocks(skews: dict[str, float]) -> Iterator[Finding]:

@@ -181,6 +181,8 @@ def _fleet(found: Sequence[processes.Process], lease_s: float) -> Iterator[Sampl
         yield known.CAPACITY, (it.node,), it.capacity
         yield known.LEASES, (it.node,), float(it.facts.get("leases", 0))
         yield known.KEEPER_LAG, (it.node,), float(it.facts.get("lag_ms", 0)) / 1000
+        if it.clock_ahead_s is not None:
+            yield known.CLOCK, (it.node,), it.clock_ahead_s
 
 
 # As Prometheus has it ------------------------------------------------------------------------------

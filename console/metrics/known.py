@@ -73,6 +73,7 @@ WORKERS = _gauge("workers", "workers that renewed within a lease")
 RENEWED = _gauge("worker_last_renewal_timestamp_seconds", "when a worker last renewed", "worker")
 CAPACITY = _gauge("worker_capacity", "firings that a worker may execute at once", "worker")
 LEASES = _gauge("worker_leases", "payloads that run in a worker", "worker")
+CLOCK = _gauge("worker_clock_ahead_seconds", "how far the clock of a worker's host is ahead of Postgres's", "worker")
 KEEPER_LAG = _gauge("worker_lag_seconds", "how late the keeper of a worker comes round, its worst of late", "worker")
 REACHABLE = _gauge("reachable", "1 when the server answered", "server")
 

@@ -27,6 +27,17 @@ class Process:
     seen_at: datetime
     age_s: float
 
+    @property
+    def host(self) -> str:
+        """Where it runs, by its node name."""
+        return self.node.rpartition("@")[2]
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """How far its host's clock was ahead of Postgres's when it gave that sign; None where it did not say."""
+        told = self.facts.get("wall_clock")
+        return None if told is None else told - self.seen_at.timestamp()
+
 
 def installation(connection: Postgres) -> UUID:
     """The identity of this database's installation, which its payloads carry."""

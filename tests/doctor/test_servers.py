@@ -14,6 +14,7 @@ from console.doctor.finding import Finding
 from console.doctor.patient import Patient
 from shared import clock
 from shared.settings import addresses
+from shared.store.processes import Process
 from tests.databases import with_database
 from tests.doctor.conftest import Ward
 
@@ -133,6 +134,33 @@ def test_a_host_whose_clock_is_wrong_is_told_so_and_not_its_servers(ward: Ward) 
     assert (level, remedy) == ("warn", ("timedatectl set-ntp true  # here",))
     assert words.startswith(("this host is +60.", "this host is +59."))
     assert words.endswith("from Postgres and Redis, which agree")
+
+
+def test_the_host_of_a_worker_whose_clock_is_wrong_is_named_by_its_last_sign(ward: Ward) -> None:
+    """Its deadlines are counted by another clock; it is its log lines that are of another time."""
+    [(now,)] = ward.rows.all("select extract(epoch from now())::float8")
+    ward.process(node="slow@here", facts={"wall_clock": now - 90})
+    ward.process(node="old@here", facts={})
+    ward.process(node="right@there", facts={"wall_clock": now})
+    ward.process("beat", "beat@before", age_s=100, facts={"wall_clock": now - 100})
+
+    level, words, remedy = ward.one(servers.clocks)
+
+    assert (level, remedy) == ("warn", ("timedatectl set-ntp true  # on here",))
+    assert words.startswith("here is -90.0 s from Postgres: ")
+
+
+def test_of_two_clocks_that_differ_the_one_that_others_agree_with_is_right() -> None:
+    """A host that agrees with this one, or with Postgres, is not the wrong one."""
+
+    def at(ahead_s: float) -> Process:
+        seen_at = clock.now()
+        facts = {"wall_clock": seen_at.timestamp() + ahead_s}
+        return Process("id", "worker", "w@far", "", 1, 1, 1, facts, seen_at, seen_at, 0.0)
+
+    found = {it: [told.words[:22] for told in servers.judge_hosts([at(it)], 30.0)] for it in (0.0, -30.0, 60.0)}
+
+    assert found == {0.0: [], -30.0: [], 60.0: ["far is +60.0 s from Po"]}
 
 
 def test_a_server_whose_clock_is_wrong_is_named_with_the_difference() -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+from shared.store import processes
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import is_gone, running_payload, witness
 from tests.waiting import until
@@ -79,3 +80,16 @@ def test_an_error_in_what_somebody_asked_for_ends_no_keeper(fleet: Fleet, statio
         until(lambda: station.tell_keeper(b"renew now") or fleet.rows("select capacity from processes") == [(7,)])
     finally:
         keeper.stop()
+
+
+def test_workers_and_beats_tell_the_time_of_their_hosts(fleet: Fleet) -> None:
+    fleet.worker()
+    fleet.beat()
+
+    def told() -> dict[str, float | None]:
+        return {it.kind: it.clock_ahead_s for it in processes.listing(fleet.database.connection())}
+
+    found = until(lambda: told() if len(told()) == 2 else None)
+
+    # All of it is on this machine.
+    assert all(it is not None and abs(it) < 60 for it in found.values()), found
