@@ -1,5 +1,6 @@
 """What every test can ask for, and what is looked at after each."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ def pytest_configure() -> None:
     adopt_orphans()
     # Whoever runs us in the background of a shell hands down that Ctrl-C is ignored; a test sends it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays to the end: whoever looks for garbage need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -39,6 +39,8 @@ class Real:
         self.database: Database = self.upkeep.database
         self.sql = self.database.connection()
         self.redis = self.upkeep.gate.redis
+        # Of the server that all tests share: it stays, and to ask for it costs more than all else that is looked at.
+        self.run_id = self.upkeep.gate.run_id()
         self.station = cast("Station", SimpleNamespace(database=self.database, admission=self.upkeep))
         self.firings: list[UUID] = []
         self.lines: list[int] = []

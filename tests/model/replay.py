@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from shared import keys
 from shared.gate import Gate
 from tests.model import real_upkeep
 from tests.model.real import SEATS, Real
@@ -163,43 +164,44 @@ def expected(real: Real, world: World) -> Seen:
 
 
 def seen(real: Real, world: World) -> Seen:
-    """What is there."""
-    number, run_id = _one(real, "select number, redis_run_id from epoch")
-    limit = _one(
-        real,
-        "select cap, surplus, (select count(*) from slots where limit_key = 'fleet' and token is null)"
-        " from limits where key = 'fleet'",
-    )
-    gate = Gate(real.redis, real.upkeep.gate.namespace, 0)
-    there = gate.current_epoch()
-    same = run_id == gate.run_id()
-    firings = [_firing(real, it) for it in real.firings]
+    """What is there; asked for after each step, and so in as few questions as can be."""
+    rows = real.sql.execute(_ROWS, [real.firings]).fetchall()
+    number, run_id, *limit = rows[0][:5]
+    same, firings = run_id == real.run_id, [_firing(it[5:]) for it in rows]
+    there = real.upkeep.gate.current_epoch()
     if there is None:
-        return Seen(number, same, limit, firings, None, 0, blocked=False, seats=[(0, None)] * 2)
+        return Seen(number, same, _three(limit), firings, None, 0, blocked=False, seats=[(0, None)] * 2)
+    gate = Gate(real.redis, real.upkeep.gate.namespace, 0)
     gate.epoch = there
-    until: Any = real.redis.zscore(real.key("blocked"), "fleet")
     held = gate.states(real.firings)
     seats = [(SEATS[it.state], None) if it.state != "leased" else (LEASED, UUID(it.request)) for it in held]
-    cap: Any = real.redis.hget(real.key("caps"), "fleet")
-    return Seen(number, same, limit, firings, there, int(cap), blocked=until is not None, seats=seats)
+    root = f"{keys.gate_root(gate.namespace)}:{there}"
+    with real.redis.pipeline(transaction=False) as pipe:
+        pipe.zscore(f"{root}:blocked", "fleet")
+        pipe.hget(f"{root}:caps", "fleet")
+        until, cap = pipe.execute()
+    return Seen(number, same, _three(limit), firings, there, int(cap), blocked=until is not None, seats=seats)
 
 
-def _firing(real: Real, firing: UUID) -> tuple[Any, ...]:
-    status, token, charged, forced, request, exited, lapsed = _one(
-        real,
-        """
-        select f.status, f.token, f.attempt_count, s.forced, a.request_id, a.exited_at is not null,
-               coalesce(a.heartbeat_expires_at + interval '15 s' < now(), false)
-          from firings f left join attempts a on a.firing_id = f.id and a.ended_at is null
-          left join slots s on s.token = f.token where f.id = %s
-        """,
-        firing,
-    )
+_ROWS = """
+    select e.number, e.redis_run_id, l.cap, l.surplus,
+           (select count(*) from slots where limit_key = 'fleet' and token is null),
+           f.status, f.token, f.attempt_count, s.forced, a.request_id, a.exited_at is not null,
+           coalesce(a.heartbeat_expires_at + interval '15 s' < now(), false)
+      from epoch e join limits l on l.key = 'fleet' cross join unnest(%s::uuid[]) with ordinality asked (id, place)
+      join firings f on f.id = asked.id
+      left join attempts a on a.firing_id = f.id and a.ended_at is null
+      left join slots s on s.token = f.token
+     order by asked.place
+"""
+
+
+def _three(limit: list[int]) -> tuple[int, int, int]:
+    cap, surplus, free = limit
+    return cap, surplus, free
+
+
+def _firing(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    status, token, charged, forced, request, exited, lapsed = row
     slot = NO_SLOT if forced is None else FORCED_ROW if forced else A_ROW
     return (status, token, charged, slot, request, exited, lapsed)
-
-
-def _one(real: Real, query: str, *values: Any) -> tuple[Any, ...]:
-    row = real.sql.execute(query, values).fetchone()  # pyright: ignore[reportArgumentType]
-    assert row is not None
-    return row
