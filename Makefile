@@ -3,7 +3,8 @@
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
-# More test processes than cores: most tests wait for servers, clocks and other processes.
+# More test processes than cores: most tests wait for servers, clocks and other processes. Each gets its tests one by
+# one: of those handed out in advance, the long ones would all be in one queue.
 JOBS ?= 3
 BIN := .venv/bin
 # What both lock files have in common; the one in deploy/ is of the image, without servers and tools.
@@ -26,7 +27,7 @@ down: setup ## stops what `make up` started elsewhere
 	@exec $(BIN)/python -m console.local.down .slotbeat
 
 test: setup ## the test suite, on servers of its own (ARGS="tests/rules -x" for a part)
-	@exec $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --maxschedchunk=1 $(ARGS)
 
 test-browser: setup ## the dashboard in a real browser (needs Chromium: apt-get install chromium)
 	@exec $(BIN)/python -m pytest -p no:xdist tests/browser $(ARGS)

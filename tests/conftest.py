@@ -22,6 +22,18 @@ from tests.running import start as start
 OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_", "SLOTBEAT_", "FLOWER_", "PG")
 
 
+# What takes seconds each begins before what takes milliseconds: a test of a minute that begins last has one core wait.
+LONG = (
+    *("tests/doctor/", "tests/guard/", "tests/local/", "tests/model/", "tests/operations/", "tests/process/"),
+    *(
+        "tests/console/test_api_described.py",
+        "tests/console/test_catalogue.py",
+        "tests/console/test_frozen_postgres.py",
+    ),
+    *("tests/slots/test_hammer.py", "tests/slots/test_model_gate.py", "tests/rules/test_cron_clock.py"),
+)
+
+
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
@@ -30,6 +42,12 @@ def pytest_configure() -> None:
     adopt_orphans()
     # Whoever runs us in the background of a shell hands down that Ctrl-C is ignored; a test sends it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Still at random, among the long and among the others."""
+    items.sort(key=lambda it: not it.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish() -> None:
