@@ -51,7 +51,7 @@ def test_what_runs_and_waits_now_is_where_it_begins(api: Api) -> None:
     here = api.workspace()
     running, _ = api.fill(here)
     run(api, running)
-    schedule = api.schedule(here, "late")
+    schedule = api.schedule(here, "late", cron=f"0 {hour(api)} * * *")
     queued = api.ask("POST", f"/api/schedules/{schedule['id']}/execute?queue=true")
     assert queued.status_code == 202
     paused = api.schedule(here, "held")
