@@ -1,9 +1,10 @@
 """The API for a test: the real application behind a real server in this process, and hands to give it work."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,18 +62,57 @@ def form(workspace: str, **over: Any) -> dict[str, Any]:
     return {"workspace_id": workspace, "name": "nightly", "cron": "0 3 * * *", "target": SLEEPS, **over}
 
 
+class Prompt(uvicorn.Server):
+    """Ends when it is told to: uvicorn looks ten times a second, then waits for a tenth, after each of our tests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        if not self.should_exit:
+            await self.told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Its own way where nobody is connected any more, or will not be in a moment; else uvicorn's."""
+        for _ in range(20):
+            if not self.server_state.connections and not self.server_state.tasks:
+                break
+            await asyncio.sleep(0.002)
+        else:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()
+        await self.lifespan.shutdown()
+
+    def stop(self) -> None:
+        """From another thread."""
+        self.should_exit = True
+        if self.loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self.loop.call_soon_threadsafe(self.told.set)
+
+
 @contextmanager
 def serving(app: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The address at which a server in a thread of ours answers."""
     with socket.create_server((host, port)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
+        server = Prompt(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api under test")
         thread.start()
         until(lambda: server.started or not thread.is_alive())
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
