@@ -52,6 +52,8 @@ def _told(key: str, value: object) -> str:
     match key, value:
         case "turns", int():
             return counted(value, "turn")
+        case "queue", True:
+            return "in line if full"
         case "source", str():
             return codes.source(value)
         case "reason" | "words", str():

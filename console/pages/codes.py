@@ -72,6 +72,18 @@ _DEEDS = {
 }
 
 
+# What went well, and is no good news.
+_MARKS = {
+    "auto_paused": "paused",
+    "schedule_paused": "paused",
+    "fleet_paused": "paused",
+    "warned": "warning",
+    "class_tripped": "warning",
+    "reaped": "warning",
+    "next_skipped": "skipped",
+}
+
+
 def reason(code: str | None) -> str:
     """A failure's reason."""
     return _REASONS.get(code or "", plain(code or "reason unknown"))
@@ -100,6 +112,11 @@ def verdict(counter: str) -> str:
 def deed(code: str) -> str:
     """A row of the activity log."""
     return _DEEDS.get(code, plain(code))
+
+
+def deed_mark(code: str, status: str) -> str:
+    """Its mark, by its status and by what it is."""
+    return {"error": "failed", "cancelled": "cancelled"}.get(status) or _MARKS.get(code, "completed")
 
 
 def plain(code: str) -> str:

@@ -71,6 +71,7 @@ def _environment() -> Environment:
         skip_reason=codes.skip_reason,
         source=codes.source,
         deed=codes.deed,
+        deed_mark=codes.deed_mark,
         plain=codes.plain,
         sentence=codes.sentence,
         place=codes.place,

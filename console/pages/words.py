@@ -23,7 +23,8 @@ def roughly(seconds: float) -> str:
     hours, days = 2 * HOUR - MINUTE // 2, 2 * DAY - HOUR // 2
     for unit, name, least in ((DAY, "d", days), (HOUR, "h", hours), (MINUTE, "min", MINUTE)):
         if whole >= least:
-            return f"{round(whole / unit)} {name}"
+            # Halves go up, all of them: of 2.5 and 3.5 minutes `round` makes 2 and 4.
+            return f"{(whole + unit // 2) // unit} {name}"
     return lasting(whole)
 
 

@@ -20,6 +20,10 @@ OPENS_OUTSIDE = """[...document.querySelectorAll("details.pop")].some((it) => {
   it.open = false;
   return left < 0 || right > document.documentElement.clientWidth || width < 100;
 })"""
+INDENTED = """[...document.querySelectorAll("th > .where")].map((it) => {
+  const [own, name] = [it, it.parentElement.querySelector(".name")].map((each) => each.getBoundingClientRect());
+  return own.top >= name.bottom ? Math.round(own.left - name.left) : null;
+}).filter((it) => it !== null)"""
 TALKS = 'import json; print(json.dumps({"type": "turn", "text": "hello"})); print("done")'
 
 
@@ -78,3 +82,12 @@ def test_no_page_is_wider_than_its_window_and_what_opens_stays_within_it(
             wide.append(path)
     context.close()
     assert wide == []
+
+
+def test_a_workspace_that_has_no_room_beside_its_firing_begins_where_the_firing_does(
+    stack: Stack, page: Page, seeded: dict[str, str]
+) -> None:
+    assert seeded
+    page.goto(stack.url + "/firings")
+
+    assert set(page.evaluate(INDENTED)) == {0}

@@ -269,4 +269,6 @@ def test_the_activity_log_says_who_did_what_and_can_leave_out_what_processes_wro
     assert "schedule paused ok dashboard digest note too loud" in text_of(people, "log")
     assert "paused by its streak ok slotbeat 3 in a row: too many failures in a row " in text_of(every, "log") + " "
     assert "a firing ended ok worker 1 turn, exit code not 0, run now" in text_of(every, "log")
+    # That somebody is paused is no good news, though it was done.
+    assert re.findall(r'<use href="#mark-(\w+)"', every) == ["paused", "completed", "paused"]
     assert "a firing ended" not in text_of(people, "log")

@@ -14,3 +14,7 @@ from console.pages.words import roughly
 )
 def test_a_duration_is_said_in_its_largest_unit_also_where_rounding_reaches_it(seconds: float, said: str) -> None:
     assert roughly(seconds) == said
+
+
+def test_minutes_that_follow_on_each_other_are_said_so() -> None:
+    assert [roughly(30 + 60 * it) for it in range(1, 5)] == ["2 min", "3 min", "4 min", "5 min"]
