@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 from uuid import UUID, uuid4
 
 from beat.due import tick
+from bench.crew import wait_until
 from bench.figures import Figure, figure
 from bench.plot import Line, plot
 from bench.stage import Stage, stage
@@ -79,6 +81,15 @@ def _grow(here: Stage, workspace: UUID, before: int, size: int) -> None:
     gate = here.admission.gate
     for start in range(before, size, 1000):
         gate.offer([Waiter(uuid4(), workspace, None, start + number, 5, False, "t") for number in range(1000)])
+    # What filling has left to the disks, and to a process that copies the gate's memory, is no part of any deed.
+    here.sql("checkpoint")
+    os.sync()
+    wait_until(lambda: not _is_written_anew(here), 300)
+
+
+def _is_written_anew(here: Stage) -> bool:
+    told: Any = here.admission.gate.redis.info("persistence")
+    return bool(told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"] or told["rdb_bgsave_in_progress"])
 
 
 def _deeds(here: Stage, station: Station, workspace: UUID) -> dict[str, Callable[[], None]]:

@@ -57,7 +57,7 @@ def stage(settings: Settings | None = None) -> Iterator[Stage]:
         app = make_app("bench", where)
         database = Database(where.database_url, application="slotbeat bench", by_index=True)
         # Filling ten thousand rows is no part of what is measured, and may take its time.
-        database.connection().execute("set statement_timeout = '120s'")
+        database.connection().execute("set statement_timeout = '900s'")
         admission = Admission(database, where, settings, app)
         admission.make_whole()
         made = Stage(servers, where, settings, app, database, admission)
