@@ -51,7 +51,7 @@ class Relay:
         """Asks Postgres for what was taken, in the settle's own transaction."""
         if self._made and self._taken and shop.is_open():
             by = claimer(self._station, self.celery_id)
-            self._question = attempts.ask(connection, self._made[0].firing, self._request, by)
+            self._question = attempts.ask_along(connection, self._made[0].firing, self._request, by)
 
     def heard(self) -> None:
         """The settle is committed, and so is what Postgres said along with it."""

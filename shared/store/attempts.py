@@ -83,10 +83,7 @@ def claim(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Att
 Question = Cursor[TupleRow]
 
 
-def ask(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Question:
-    """The same, within a transaction of the caller's: `answered` has the answer, good once that is committed."""
-    return connection.execute(
-        """
+_CLAIM = """
         select c.answer, c.full_limit,
                f.id, %(request)s::uuid, c.token, c.number, f.workspace_id, w.name,
                f.schedule_id, s.name, f.title, f.prompt, f.target, f.nominal_at,
@@ -97,22 +94,37 @@ def ask(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Quest
           left join firings f on f.id = %(firing)s
           left join workspaces w on w.id = f.workspace_id
           left join schedules s on s.id = f.schedule_id
-        """,
-        {
-            "firing": firing,
-            "request": request,
-            "epoch": by.epoch,
-            "worker": Jsonb(by.worker),
-            "celery_id": by.celery_id,
-            "lease": by.lease,
-        },
-    )
+        """
+_ALONG = _CLAIM.replace("claim_firing", "claim_along")
+
+
+def ask(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Question:
+    """A claim by itself: `answered` has the answer."""
+    return connection.execute(_CLAIM, _given(firing, request, by))
+
+
+def ask_along(connection: Postgres, firing: UUID, request: UUID, by: Claimer) -> Question:
+    """The same, within a transaction that holds rows already; good once that is committed. It waits for nobody."""
+    return connection.execute(_ALONG, _given(firing, request, by))
+
+
+def _given(firing: UUID, request: UUID, by: Claimer) -> dict[str, Any]:
+    return {
+        "firing": firing,
+        "request": request,
+        "epoch": by.epoch,
+        "worker": Jsonb(by.worker),
+        "celery_id": by.celery_id,
+        "lease": by.lease,
+    }
 
 
 def answered(question: Question) -> Attempt | Refused | None:
     """What a claim came to; None where it is to be asked again."""
     row = question.fetchone()
     assert row is not None
+    if row[0] == "busy":
+        return None
     if row[0] != "claimed":
         return Refused(row[0], row[1])
     return None if row[2] is None else Attempt(*row[2:])

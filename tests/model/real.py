@@ -116,7 +116,7 @@ class Real:
         """The worker's settle, and the claim of what it took in the same transaction."""
         it, asked = before.workers[i], list[attempts.Question]()
         mine = (self.firings[1 - it.f], self.requests[1 - it.f, it.taking], self._claimer(i))
-        company = Company(along=lambda connection: asked.append(attempts.ask(connection, *mine)))
+        company = Company(along=lambda connection: asked.append(attempts.ask_along(connection, *mine)))
         told = settle(self.database, self.tokens[it.f, it.n], OUTCOMES[it.out], SETTINGS, company=company)
         assert told.answer == "ok"
         answer = attempts.answered(asked[0])

@@ -13,7 +13,7 @@ from redis import Redis
 
 from shared.celery_app import FIRINGS
 from shared.store import attempts
-from shared.store.connection import Postgres
+from shared.store.connection import Database, Postgres
 from shared.store.invariants import broken
 from tests.process.conftest import Fleet
 from tests.process.test_following import broker, in_line, statuses
@@ -112,16 +112,40 @@ def test_a_claim_that_goes_wrong_costs_the_settle_nothing(
 ) -> None:
     """In one transaction both are undone; the settle is made again alone, then the claim by itself."""
     first, *_ = in_line(fleet, "a", "b")
-    really, asked = attempts.ask, list[UUID]()
+    asked: list[UUID] = []
 
-    def wrong_once(connection: Postgres, *given: Any) -> Any:
+    def goes_wrong(connection: Postgres, *given: Any) -> Any:
         asked.append(given[0])
-        return connection.execute("select 1 / 0") if len(asked) == 2 else really(connection, *given)
+        return connection.execute("select 1 / 0")
 
-    monkeypatch.setattr(attempts, "ask", wrong_once)
+    monkeypatch.setattr(attempts, "ask_along", goes_wrong)
     execute(station, first, "celery-1")
 
-    assert len(asked) == 3
+    assert len(asked) == 1
+    each_ran_once(fleet)
+
+
+def test_a_claim_along_with_a_settle_waits_for_nobody(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds what it wants may want what the settle holds: it is asked again when that is committed."""
+    first, second, *_ = in_line(fleet, "a", "b")
+    really, said = attempts.answered, list[Any]()
+
+    def hears(question: attempts.Question) -> Any:
+        said.append(really(question))
+        if said[-1] is None:
+            assert statuses(fleet)[0] == ("a", "completed")
+            other.execute("rollback")
+        return said[-1]
+
+    monkeypatch.setattr(attempts, "answered", hears)
+    with Database(fleet.database.url).connection() as other:
+        other.execute("begin")
+        other.execute("select from firings where id = %s for update", [second])
+        execute(station, first, "celery-1")
+
+    assert [None if it is None else it.title for it in said] == ["a", None, "b"]
     each_ran_once(fleet)
 
 
@@ -173,15 +197,11 @@ def test_a_worker_that_dies_between_gate_and_commit_takes_nothing_with_it(
 
 def dies_at_its_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is killed as it asks Postgres for the next one."""
-    really, asked = attempts.ask, list[UUID]()
 
-    def once(*given: Any) -> Any:
-        asked.append(given[1])
-        if len(asked) > 1:
-            raise SystemExit("killed")
-        return really(*given)
+    def killed(*_: Any) -> Any:
+        raise SystemExit("killed")
 
-    monkeypatch.setattr(attempts, "ask", once)
+    monkeypatch.setattr(attempts, "ask_along", killed)
 
 
 def test_postgres_has_its_timeout_for_a_worker_that_freezes_at_the_gate(
