@@ -129,6 +129,7 @@ class Pass:
             gone = [it for it in batch if known.get(it, ("", None))[0] not in ("queued", "running")]
             if gone:
                 self._let_go(gone)
+            self._untold([it for it in batch if known.get(it, ("", None))[0] == "queued"])
 
     def _let_go(self, gone: list[UUID]) -> None:
         old = {it.firing for it in self._ask(lambda gate: gate.unclaimed(UNCLAIMED_MS, BATCH))}
@@ -137,6 +138,14 @@ class Pass:
             # A reservation that Postgres has never heard of may be a run-now that is just being written.
             if held.state and (held.state != "reserved" or held.firing in old or held.firing in ended):
                 self._drop(held)
+
+    def _untold(self, queued: list[UUID]) -> None:
+        """Queued again, and leased in Redis by the attempt before, whose end it was not told: no claim is so old."""
+        ended = running.ended_requests(self._station.database.connection(), queued)
+        if ended:
+            for held in self._ask(lambda gate: gate.states({firing for firing, _ in ended})):
+                if held.state == "leased" and (held.firing, UUID(held.request)) in ended:
+                    self._drop(held)
 
     def _drop(self, held: Held) -> None:
         admission = self._station.admission

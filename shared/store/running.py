@@ -45,6 +45,14 @@ def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str,
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def ended_requests(connection: Postgres, ids: Sequence[UUID]) -> set[tuple[UUID, UUID]]:
+    """Of each firing the requests of its attempts that have ended."""
+    rows = connection.execute(
+        "select firing_id, request_id from attempts where firing_id = any(%s) and outcome is not null", [list(ids)]
+    ).fetchall()
+    return {(row[0], row[1]) for row in rows}
+
+
 def live_tokens(connection: Postgres, tokens: Sequence[int]) -> set[int]:
     """Those of these tokens whose attempt has not ended."""
     rows = connection.execute(

@@ -14,6 +14,8 @@ from tests.process.test_lost_workers import by_hand
 from tests.process.test_reaper import running
 from workers import reconcile
 from workers.identity import this_worker
+from workers.outcome import Outcome
+from workers.settle import settle
 from workers.station import Station
 
 
@@ -100,6 +102,41 @@ def test_a_claim_that_never_reached_postgres_goes_back_in_line(fleet: Fleet, sta
 
     assert one_pass(fleet, station) == {"claim_lost_total": 1}
     assert state(fleet, firing) == "waiting"
+
+
+def untold(fleet: Fleet, backoff_s: int) -> UUID:
+    """A firing that is queued again, whose gate has not heard that its attempt ended; it would wait for ten minutes."""
+    attempt = fleet.claimed(fleet.workspace(), max_attempts=3, retry_backoff_s=backoff_s)
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 600_000, [(attempt.firing_id, attempt.request_id)]))
+    assert settle(fleet.database, attempt.token, Outcome("timeout"), Settings()).status == "queued"
+    assert state(fleet, attempt.firing_id) == "leased"
+    return attempt.firing_id
+
+
+def test_a_lease_whose_attempt_has_ended_goes_although_its_firing_is_queued_again(
+    fleet: Fleet, station: Station
+) -> None:
+    firing = untold(fleet, backoff_s=0)
+
+    assert one_pass(fleet, station) == {"released_total": 1, "offered_total": 1}
+    assert state(fleet, firing) == "reserved"
+
+
+def test_a_firing_that_waits_for_its_next_try_holds_no_slot_in_the_gate(fleet: Fleet, station: Station) -> None:
+    firing = untold(fleet, backoff_s=300)
+
+    assert one_pass(fleet, station) == {"released_total": 1}
+    assert state(fleet, firing) == ""
+
+
+def test_a_claim_that_is_on_its_way_to_postgres_keeps_its_lease(fleet: Fleet, station: Station) -> None:
+    """Also where an attempt of the same firing has ended before."""
+    firing = untold(fleet, backoff_s=0)
+    one_pass(fleet, station)
+    assert fleet.admission.ask(lambda gate: gate.claim(firing, uuid4(), "w", 60_000)) == "LEASED"
+
+    assert one_pass(fleet, station) == {}
+    assert state(fleet, firing) == "leased"
 
 
 def test_a_cap_that_redis_has_wrong_is_told_again(fleet: Fleet, station: Station) -> None:
