@@ -191,10 +191,11 @@ class Keeper(threading.Thread):
     def _sign(self, leases: int) -> None:
         worker = self._station.worker
         values = {
-            **{name: value for name, value in worker.facts().items() if name != "keeper"},
+            **{name: value for name, value in worker.facts().items() if name not in ("keeper", "pid_namespace")},
             "kind": "worker",
             "capacity": self._capacity(),
             "facts": {
+                "pid_namespace": worker.pid_namespace,
                 "lag_ms": round(self._lag_s * 1000, 3),
                 "leases": leases,
                 "loop_silent_s": round(self.loop_silent_s),

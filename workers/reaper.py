@@ -23,7 +23,7 @@ from shared.rules.verdict import Abort, Clocks, Exited, Fail, Keep, Requeue, See
 from shared.settings import Settings
 from shared.store import cadence, liveness, processes
 from shared.store.liveness import LiveAttempt
-from workers import remote, restart, tree
+from workers import remote, restart
 from workers.check import Case, checked
 from workers.outcome import Outcome
 from workers.settle import Settled, settle_together
@@ -79,18 +79,17 @@ def own_worker_is_well(station: Station, settings: Settings) -> bool:
 
 
 def reap_former_self(station: Station) -> int:
-    """Ends the attempts of this worker's former self at once: same node and boot, its process gone.
+    """Ends the attempts of this worker's former self at once, as `Worker.outlived` knows it; how many were ended.
 
-    Its strays must have been ended first. A neighbour on the same host has another node name, and one that
-    lives has its process. How many were ended.
+    Its strays must have been ended first. Of a worker in another container nobody here can see whether it lives,
+    whatever its name: its attempts are left to the sweeps.
     """
     worker, ended = station.worker, 0
     for known in processes.listing(station.database.connection()):
-        of_us = (known.kind, known.node, known.boot_id) == ("worker", worker.node, worker.boot_id)
-        if of_us and not _is_alive(known.pid, known.pid_start):
+        if known.kind == "worker" and worker.outlived(vars(known) | {"pid_namespace": known.pid_namespace}):
             processes.leave(station.database.connection(), known.id)
     for suspect in liveness.of_host(station.database.connection(), worker.node, worker.boot_id):
-        if _is_alive(suspect.worker.get("pid"), suspect.worker.get("pid_start")):
+        if not worker.outlived(suspect.worker):
             continue
         try:
             ended += _reap_gone(station, suspect)
@@ -125,11 +124,6 @@ def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
         # Beside the sweeps' own: workers that die and come back end most of what they had in this way.
         cadence.add(station.database.connection(), REAP, told)
     return bool(told)
-
-
-def _is_alive(pid: int | None, pid_start: int | None) -> bool:
-    found = None if pid is None else tree.look(pid)
-    return found is not None and found.start == pid_start and found.alive()
 
 
 def _sweep(station: Station, settings: Settings) -> Counter[str]:

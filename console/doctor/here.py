@@ -1,5 +1,6 @@
 """What this host's kernel knows of a process that gave no sign."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,10 @@ _STOPPED, _DEAD = "tT", "ZXx"
 
 
 def on_this_host(process: Process) -> Literal["stopped", "there", "unknown"]:
-    """Whether it is this very process that is still there, stopped or not; `unknown` also of other hosts."""
+    """Whether this very process is still there, stopped or not; `unknown` also of other hosts and containers."""
     try:
+        if process.pid_namespace not in (None, os.readlink("/proc/self/ns/pid")):
+            return "unknown"
         if Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() != process.boot_id:
             return "unknown"
         told = Path(f"/proc/{process.pid}/stat").read_bytes()

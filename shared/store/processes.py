@@ -33,6 +33,11 @@ class Process:
         return self.node.rpartition("@")[2]
 
     @property
+    def pid_namespace(self) -> str | None:
+        """Among which pids its own counts; None where it did not say."""
+        return self.facts.get("pid_namespace")
+
+    @property
     def clock_ahead_s(self) -> float | None:
         """How far its host's clock was ahead of Postgres's when it gave that sign; None where it did not say."""
         told = self.facts.get("wall_clock")

@@ -6,6 +6,7 @@ import subprocess
 from datetime import timedelta
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from console.doctor import processes
 from console.doctor.examine import Check
@@ -74,16 +75,21 @@ def test_a_silent_worker_that_is_still_there_on_this_host_is_told_with_its_own_r
         stopped = ward.told(processes.workers)[0]
         ward.rows.all("update processes set pid_start = pid_start + 1 returning id")
         another = ward.told(processes.workers)[0]
+        ward.rows.all(
+            "update processes set pid_start = pid_start - 1, facts = %s returning id",
+            Jsonb({"pid_namespace": "pid:[1]"}),
+        )
+        contained = ward.told(processes.workers)[0]
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        ward.rows.all("update processes set pid_start = pid_start - 1 returning id")
+        ward.rows.all("update processes set facts = '{}' returning id")
         dead = ward.told(processes.workers)[0]
 
     assert there.remedy == (f"kill -9 {child.pid}  # guards end what it runs, and its supervisor starts another",)
     assert "is still there" in there.words
     assert stopped.remedy == (f"kill -CONT {child.pid}",)
     assert "stopped its process" in stopped.words
-    assert another.remedy == dead.remedy == ("slotbeat worker",)
+    assert another.remedy == contained.remedy == dead.remedy == ("slotbeat worker",)
 
 
 def test_a_worker_whose_main_loop_stands_still_is_named(ward: Ward) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from psycopg.types.json import Jsonb
 
 from shared.celery_app import REAP
-from shared.store import cadence
+from shared.store import cadence, processes
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import SETTINGS, running, status
 from workers import reaper
@@ -13,19 +13,32 @@ from workers.station import Station
 
 
 def test_what_a_former_self_ran_is_ended_at_once_and_nothing_of_anybody_else(fleet: Fleet, station: Station) -> None:
-    """A worker that comes back under its name on the same boot: its pid is somebody else's, or nobody's."""
-    us = {"node": station.worker.node, "boot_id": station.worker.boot_id, "pid": station.worker.pid}
-    ours, living = {**us, "pid_start": 1}, {**us, "pid_start": station.worker.pid_start}
-    workers = {"ours": ours, "living": living, "neighbour": {**ours, "node": "n"}, "boot": {**ours, "boot_id": "b"}}
+    """A worker that comes back under its name on the same boot: its pid is somebody else's, or nobody's.
+
+    In another container of this host a worker of the same name may live, and its pid says nothing here.
+    """
+    living = station.worker.facts()
+    ours = {**living, "pid_start": 1}
+    workers = {
+        "ours": ours,
+        "living": living,
+        "neighbour": {**ours, "node": "n"},
+        "boot": {**ours, "boot_id": "b"},
+        "container": {**ours, "pid_namespace": "pid:[1]"},
+        "nowhere": {name: told for name, told in ours.items() if name != "pid_namespace"},
+    }
     for name, worker in workers.items():
         token = running(fleet, name)
-        values = {"token": token, "worker": Jsonb({"id": name, **worker})}
+        values = {"token": token, "worker": Jsonb({**worker, "id": name})}
         fleet.database.connection().execute("update attempts set worker = %(worker)s where token = %(token)s", values)
+        signs = {"kind": "worker", "capacity": 1, "facts": {"pid_namespace": worker.get("pid_namespace")}}
+        processes.sign(fleet.database.connection(), {**worker, "id": name, **signs})
 
     assert reaper.reap_former_self(station) == 1
 
     ended = fleet.rows("select title, failure_reason from firings where status <> 'running'")
     assert ended == [("ours", "worker_lost")]
+    assert {it.id for it in processes.listing(fleet.database.connection())} == workers.keys() - {"ours"}
     assert reaper.reap_former_self(station) == 0
 
 
