@@ -40,7 +40,7 @@ def run() -> list[Figure]:
                 figure("memory of the API", "MB", [_rss_mb(three.pid)], bar=("ours", "lower", 90)),
             ]
             before = _tree_mb(one.pid)
-            due(here, here.workspace("bench"), FIRINGS, payload(folder, "memory", 0))
+            due(here, [here.workspace("bench")], FIRINGS, payload(folder, "memory", 0))
             while tick(here.admission, here.settings).more:
                 pass
             wait_until(lambda: here.sql("select 1 from firings where finished_at is null limit 1") == [], 1800)

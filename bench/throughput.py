@@ -11,11 +11,11 @@ from bench.payload import Payload, makespan_s, payload
 from bench.stage import Stage, stage
 
 ROUNDS = 5
-COUNT, PROCESSES = 200, 4
+COUNT, PROCESSES, WORKSPACES = 200, 4, 4
 
 
 def run() -> list[Figure]:
-    """Commands per second, four processes in each; the limit is the same command, one after the other."""
+    """Commands per second, four processes and workspaces; the limit is the same command, one after the other."""
     ours: list[float] = []
     celery: list[float] = []
     with tempfile.TemporaryDirectory(prefix="slotbeat-bench-") as name, stage() as here:
@@ -31,7 +31,7 @@ def run() -> list[Figure]:
 
 
 def _ours(here: Stage, told: Payload, count: int) -> Payload:
-    due(here, here.workspace(told.notes.stem), count, told)
+    due(here, [here.workspace(f"{told.notes.stem} {number}") for number in range(WORKSPACES)], count, told)
     tick(here.admission, here.settings)
     wait_until(lambda: len(told.spans()) == count, 120)  # as the peer is waited for, who is not asked all the time
     wait_until(lambda: here.sql("select 1 from firings where status in ('queued', 'running') limit 1") == [], 120)
