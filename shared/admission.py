@@ -187,10 +187,6 @@ class Admission:
         """Out of the line and out of reservations; what is leased is left alone."""
         self.hand_over(self.ask(lambda gate: gate.withdraw(ids)))
 
-    def seat(self, forgotten: Sequence[running.Running]) -> int:
-        """Gives running firings, which the gate forgot, their leases again; how many it had forgotten."""
-        return self.ask(lambda gate: gate.seat([seat(it) for it in forgotten]))
-
     def set_cap(self, key: str, cap: int, by: str) -> bool:
         """Writes a cap where it stands, then in the gate; False when it was so already."""
         with self.database.transaction() as connection:

@@ -17,6 +17,7 @@ from shared.rules.endings import INTERRUPTED
 from shared.settings import cap_asked_for
 from shared.store import attempts, processes, running
 from workers import reaper, shop, tree
+from workers.seating import seat_again
 from workers.station import Station
 from workers.wards import Ward, Wards
 
@@ -234,7 +235,7 @@ class Keeper(threading.Thread):
         told = dict(zip([firing for firing, _ in leases], answers, strict=True))
         if "absent" in answers:
             live = running.running(self._station.database.connection())
-            admission.seat([it for it in live if told.get(it.line.id) == "absent"])
+            seat_again(admission, [it for it in live if told.get(it.line.id) == "absent"])
         for firing, answer in told.items():
             if answer.startswith("abort:"):
                 self._abort(firing, answer.removeprefix("abort:"))

@@ -14,6 +14,7 @@ from shared.celery_app import RECONCILE
 from shared.events import event, trouble
 from shared.gate import Gate
 from shared.store import alerts, cadence, failure_classes, firings, limits, processes, running
+from workers.seating import seat_again
 from workers.station import Station
 
 BATCH = 1000
@@ -168,12 +169,10 @@ class Pass:
             for it, held in zip(live, states, strict=True)
             if held.state != "leased" or held.request != str(it.request_id)
         ]
-        # Between the two readings some may have ended: what is seated must still be live.
-        known = self._statuses([it.line.id for it in forgotten])
-        forgotten = [it for it in forgotten if known.get(it.line.id, ("", None))[1] == it.request_id]
-        if forgotten:
-            self._station.admission.seat(forgotten)
-            self._note("seated", *[it.line.id for it in forgotten])
+        # Since they were read some may have ended, and some are ending.
+        seated = seat_again(self._station.admission, forgotten)
+        if seated:
+            self._note("seated", *[it.line.id for it in seated])
 
     def _probes(self) -> None:
         """A tripped class whose time has come lets one firing try; like others that may start, it is offered."""

@@ -45,6 +45,18 @@ def statuses(connection: Postgres, ids: Sequence[UUID]) -> dict[UUID, tuple[str,
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def hold_live(connection: Postgres, requests: Sequence[UUID]) -> set[UUID]:
+    """Those of these requests whose attempt is live, and kept so until the transaction ends.
+
+    One that somebody has locked, as a settle has, is not among them, and nobody is waited for.
+    """
+    rows = connection.execute(
+        "select request_id from attempts where request_id = any(%s) and outcome is null for key share skip locked",
+        [list(requests)],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def ended_requests(connection: Postgres, ids: Sequence[UUID]) -> set[tuple[UUID, UUID]]:
     """Of each firing the requests of its attempts that have ended."""
     rows = connection.execute(

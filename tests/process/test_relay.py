@@ -1,10 +1,11 @@
 """The next claim goes along with a settle: one transaction, and whatever breaks it, each firing runs once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -20,6 +21,7 @@ from tests.process.test_following import broker, in_line, statuses
 from workers import chain, claim, reconcile, settle
 from workers.chain import execute
 from workers.claim import Claimed
+from workers.keeper import Keeper
 from workers.relay import Relay
 from workers.station import Station
 
@@ -247,6 +249,43 @@ def test_who_finds_a_slot_that_a_settle_is_about_to_free_asks_again(
         monkeypatch.setattr(claim, "time", SimpleNamespace(sleep=lambda _: settling.commit()))
 
         assert execute(station, first, "celery-1") == "completed"
+
+
+ComesRound = Callable[[Station, attempts.Attempt], None]
+
+
+def by_keeper(station: Station, ended: attempts.Attempt) -> None:
+    """The end of a round: it has renewed the attempt a moment before its settle began."""
+    ward, keeper = SimpleNamespace(firing=ended.firing_id, request=ended.request_id), Keeper(station, lambda: 4)
+    keeper._tell_gate([cast("Any", ward)], 60_000)
+    keeper._wards.close()
+
+
+def by_reconciler(station: Station, _: attempts.Attempt) -> None:
+    one = reconcile.Pass(station, ())
+    one.heal()
+    assert not one.counts
+
+
+@pytest.mark.parametrize("comes_round", [by_keeper, by_reconciler])
+def test_a_firing_that_is_ending_is_not_given_its_seat_again(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch, comes_round: ComesRound
+) -> None:
+    """Between `sure` and the commit the gate does not know it, and rows say that it runs."""
+    [first] = in_line(fleet, "a")
+    really, errors = Relay.along, list[BaseException | None]()
+
+    def along(relay: Relay, connection: Postgres) -> None:
+        with ThreadPoolExecutor(1) as beside:
+            errors.append(beside.submit(comes_round, station, relay._ended).exception())
+            beside.submit(station.database.close).result()
+        really(relay, connection)
+
+    monkeypatch.setattr(Relay, "along", along)
+    execute(station, first, "celery-1")
+
+    assert (errors, statuses(fleet)) == ([None], [("a", "completed")])
+    assert fleet.admission.ask(lambda gate: gate.usage()).limits[0].used == 0
 
 
 def test_a_firing_with_a_success_check_hands_on_along_with_its_settle_too(

@@ -1,15 +1,24 @@
 """Gate and rows together: what survives when the gate forgets in the middle of a claim (SLT-1, SLT-5)."""
 
+import threading
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from shared.admission import seat
 from shared.answers import Full, Unseeded
 from shared.gate import Gate
+from shared.settings import Settings
 from shared.store import firings, limits, running
 from shared.store.attempts import Attempt, Refused
+from shared.store.connection import Database
 from shared.store.invariants import broken
 from tests.slots.both import LEASE_MS, Both
+from tests.waiting import until
+from workers.outcome import Outcome
+from workers.seating import seat_again
+from workers.settle import Company, settle
 
 
 def test_five_at_once_under_a_cap_of_two_run_in_line_order(both: Both) -> None:
@@ -141,10 +150,43 @@ def test_what_the_gate_forgot_is_seated_once(both: Both) -> None:
     attempt = both.claim(first)
     both.admission.ask(lambda gate: gate.release(first, attempt.request_id))
 
-    seated = [both.admission.seat(running.running(both.rows.sql)) for _ in range(2)]
+    seated = seat_again(both.admission, running.running(both.rows.sql))
+    again = both.admission.ask(lambda gate: gate.seat([seat(it) for it in seated]))
 
-    assert seated == [1, 0]
+    assert ([it.line.id for it in seated], again) == ([first], 0)
     assert both.states(first) == ["leased"]
+    assert both.agree()
+
+
+def test_an_end_that_begins_while_it_is_seated_gives_back_the_seat(
+    both: Both, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settle waits for who seats: the gate would count what has ended until somebody compares."""
+    attempt = both.claim(both.offered())
+    gate = both.admission.gate
+    gate.release(attempt.firing_id, attempt.request_id)
+    really, own, pids = gate.seat, Database(database_url), list[int]()
+
+    def end() -> None:
+        pids.append(own.connection().info.backend_pid)
+        company = Company(sure=lambda: gate.release(attempt.firing_id, attempt.request_id))
+        settle(own, attempt.token, Outcome(None), Settings(), company=company)
+        own.close()
+
+    ending = threading.Thread(target=end)
+
+    def seat_meanwhile(seats: Any) -> int:
+        ending.start()
+        waits = "select count(*) from pg_locks where not granted and pid = %s"
+        until(lambda: pids and both.rows.one(waits, pids[0]))
+        return really(seats)
+
+    monkeypatch.setattr(gate, "seat", seat_meanwhile)
+    seated = seat_again(both.admission, running.running(both.rows.sql))
+    ending.join()
+
+    assert len(seated) == 1
+    assert both.states(attempt.firing_id) == [""]
     assert both.agree()
 
 
