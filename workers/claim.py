@@ -134,4 +134,7 @@ def _stand_back(station: Station, firing: UUID, request: UUID, answer: Answer) -
         admission.hand_over(admission.ask(lambda gate: gate.block(limit, firing, request)))
     else:
         admission.hand_over(admission.ask(lambda gate: gate.release(firing, request)))
+        if refused.answer == "held":
+            # What held it may have ended before our release: whoever offered it then found it known to the gate.
+            admission.offer_again([firing])
     return False

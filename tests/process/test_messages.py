@@ -1,16 +1,25 @@
 """A Celery message is a hint: lost, doubled, late or hostile, it changes nothing that the rows do not say."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
 from redis import Redis
 
 from shared import celery_app
 from shared.celery_app import EXECUTE, FIRINGS, MAINTENANCE, make_app
+from shared.settings import Settings
+from shared.store import activity
 from tests.process.conftest import Fleet
-from tests.process.test_lost_workers import running_payload, witness
+from tests.process.test_lost_workers import by_hand, running_payload, witness
 from tests.waiting import until
+from workers.chain import execute
+from workers.outcome import Outcome
+from workers.settle import settle
+from workers.station import Station
 
 
 def test_a_message_carries_ids_only_and_goes_to_its_own_queue(fleet: Fleet) -> None:
@@ -113,3 +122,25 @@ class _Bomb:
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return open, (self.path, "w")
+
+
+def test_what_was_held_by_one_that_ends_meanwhile_is_in_line_again(
+    fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who ends offers it a moment before it is given back: the gate knows it still, and would forget it then."""
+    workspace, gate = fleet.workspace(), station.admission.gate
+    of = {"schedule_id": fleet.schedule(workspace, "s", ["true"], overlap="queue_all", due_in_s=9999)}
+    running, behind = fleet.claimed(workspace, **of), replace(by_hand(workspace), **of)
+    fleet.admission.run_now(behind, activity.Deed("run", "test", {}), queue=True)
+    really = gate.release
+
+    def released(*leased: UUID) -> Any:
+        settle(fleet.database, running.token, Outcome(None), Settings())
+        assert fleet.admission.offer_next_of([of["schedule_id"]]) == 1
+        return really(*leased)
+
+    monkeypatch.setattr(gate, "release", released)
+    execute(station, behind.id, "celery-1")
+
+    assert [it.state for it in gate.states([behind.id])] == ["waiting"]
+    assert fleet.rows("select count(*) from firings where status = 'running'") == [(0,)]
