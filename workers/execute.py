@@ -145,17 +145,19 @@ def settle_surely(
 
 
 def pass_on(station: Station, attempt: attempts.Attempt, settled: Settled) -> list[Reservation]:
-    """What this end made startable: the firing itself when it was requeued, or its schedule's next one.
+    """What this end made startable: the firing itself when it was requeued for now, or its schedule's next one.
 
     And where it tripped or closed a class of failures, what that holds or lets go.
     """
     admission = station.admission
     try:
         rearrange(admission, settled.classes)
+        connection, found = station.database.connection(), list[firings.InLine]()
         if settled.status == "queued":
-            return admission.put_in_line(firings.startable_among(station.database.connection(), [attempt.firing_id]))
-        if attempt.schedule_id is not None and settled.has_next:
-            return admission.put_in_line(firings.startable_of(station.database.connection(), [attempt.schedule_id]))
+            found = firings.startable_among(connection, [attempt.firing_id])
+        if not found and attempt.schedule_id is not None and settled.has_next:
+            found = firings.startable_of(connection, [attempt.schedule_id])
+        return admission.put_in_line(found)
     except (psycopg.Error, RedisError, OSError) as error:
         trouble("pass_on.failed", error, firing=attempt.firing_id)
     return []

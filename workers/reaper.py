@@ -287,6 +287,5 @@ def _tell(station: Station, done: Sequence[tuple[LiveAttempt, Outcome, Settled]]
     admission.hand_over(admission.ask(lambda gate: gate.release_each(leases)))
     rearrange(admission, sorted({key for _, _, settled in done for key in settled.classes}))
     admission.offer_again([it.firing_id for it, _, settled in done if settled.status == "queued"])
-    admission.offer_next_of(
-        [it.schedule_id for it, _, settled in done if settled.status != "queued" and it.schedule_id is not None]
-    )
+    # Of those that are queued again too: one that waits for its next try has its schedule go on meanwhile.
+    admission.offer_next_of([it.schedule_id for it, _, _ in done if it.schedule_id is not None])

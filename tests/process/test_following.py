@@ -102,22 +102,27 @@ def test_now_and_then_celery_has_its_process_back(
     assert broker.llen(FIRINGS) == 2
 
 
+@pytest.mark.parametrize(("exit_code", "becomes"), [(0, "completed"), (124, "queued")])
 def test_a_schedule_that_runs_one_at_a_time_goes_on_in_the_same_process(
-    fleet: Fleet, station: Station, broker: Redis
+    fleet: Fleet, station: Station, broker: Redis, exit_code: int, becomes: str
 ) -> None:
-    """Nobody waits in line when the slot is freed: the next one may start only because this one has ended."""
+    """Nobody waits in line when the slot is freed: the next one may start only because this one has ended.
+
+    Or because it waits, for the next of its attempts.
+    """
     fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
     workspace = fleet.workspace()
     schedule = fleet.schedule(workspace, "s", ["true"], overlap="queue_all", due_in_s=9999)
-    firings = [replace(by_hand(workspace), title=it) for it in "ab"]
+    ends = {"a": command("sh", "-c", f"exit {exit_code}"), "b": command("true")}
+    firings = [replace(by_hand(workspace), title=title, target=target) for title, target in ends.items()]
     for it in firings:
-        made = replace(it, schedule_id=schedule, target=command("true"), source="adhoc")
+        made = replace(it, schedule_id=schedule, source="adhoc", max_attempts=2, retry_backoff_s=300)
         fleet.admission.run_now(made, activity.Deed("run", "test", {}), queue=True)
     fleet.admission.withdraw([firings[1].id])
 
     execute(station, firings[0].id, "celery-1")
 
-    assert statuses(fleet) == [("a", "completed"), ("b", "completed")]
+    assert statuses(fleet) == [("a", becomes), ("b", "completed")]
 
 
 def test_a_take_whose_answer_is_lost_is_found_by_asking_again(

@@ -10,7 +10,7 @@ import pytest
 
 from shared.celery_app import REAP, close_app, make_app
 from shared.settings import Settings
-from shared.store import activity, attempts, cadence, liveness, processes
+from shared.store import activity, attempts, cadence, firings, liveness, processes
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import by_hand
 from workers import reaper
@@ -126,6 +126,21 @@ def test_a_recorded_exit_is_left_to_its_worker_and_settled_after_its_grace(fleet
 
     assert sweep(fleet, station) == {"completed_total": 1}
     assert status(fleet, token) == ("completed", None)
+
+
+def test_a_schedule_goes_on_while_what_was_reaped_waits_for_its_next_try(fleet: Fleet, station: Station) -> None:
+    workspace, connection = fleet.workspace(), fleet.database.connection()
+    schedule = fleet.schedule(workspace, "s", ["true"], overlap="queue_all", due_in_s=9999)
+    first = fleet.claimed(workspace, schedule_id=schedule, max_attempts=3, retry_backoff_s=300)
+    behind = replace(by_hand(workspace), schedule_id=schedule, source="adhoc")
+    firings.add_by_hand(connection, behind, firings.next_line_no(connection))
+    attempts.record_exit(connection, first.token, 1, "timeout")
+    age(fleet, first.token, 301)
+
+    assert sweep(fleet, station) == {"requeued_total": 1}
+
+    states = fleet.admission.ask(lambda gate: gate.states([first.firing_id, behind.id]))
+    assert [it.state for it in states] == ["", "waiting"]
 
 
 def test_whoever_loses_the_race_to_settle_does_nothing_at_all(fleet: Fleet, station: Station) -> None:
