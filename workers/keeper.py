@@ -8,13 +8,14 @@ from uuid import UUID
 
 import psycopg
 from kombu.exceptions import OperationalError
+from psycopg.errors import LockNotAvailable
 from redis.exceptions import RedisError
 
 from shared import pulse
 from shared.clock import boottime, monotonic, now
 from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
-from shared.settings import cap_asked_for
+from shared.settings import Settings, cap_asked_for
 from shared.store import attempts, processes, running
 from workers import reaper, shop, tree
 from workers.seating import seat_again
@@ -176,15 +177,10 @@ class Keeper(threading.Thread):
 
     def _renew(self) -> None:
         settings = self._station.refresh()
-        connection = self._station.database.connection()
         alive, silent = self._wards.ask(min(ANSWER_WITHIN_S, settings.lease_seconds / 6))
         self._end_silent(silent)
-        before = boottime()
         if alive:
-            lease = timedelta(seconds=settings.lease_seconds)
-            known = attempts.renew(connection, [ward.token for ward in alive], lease)
-            deadline = before + settings.lease_seconds - settings.guard_margin_s
-            self._tell_guards(alive, {it.token: it for it in known}, deadline)
+            self._renew_leases(alive, settings)
         self._sign(len(alive))
         self._database_away.clear()
         self._tell_gate(alive, round(settings.lease_seconds * 1000))
@@ -215,16 +211,35 @@ class Keeper(threading.Thread):
             threading.Thread(target=tree.end_tree, args=(ward.guard_pid, True), daemon=True).start()
             self._wards.drop(ward)
 
-    def _tell_guards(self, alive: list[Ward], known: dict[int, attempts.Renewed], deadline: float) -> None:
+    def _renew_leases(self, alive: list[Ward], settings: Settings) -> None:
+        """First whatever nobody has locked, whose guards are told at once; then row by row what somebody had locked.
+
+        A row that stays locked is not renewed this time. It must not use up the time of the others' next renewal.
+        """
+        connection, lease = self._station.database.connection(), timedelta(seconds=settings.lease_seconds)
+        lasts = settings.lease_seconds - settings.guard_margin_s
+        before = began = boottime()
+        known = {it.token: it for it in attempts.renew(connection, [ward.token for ward in alive], lease)}
         for ward in alive:
-            renewed = known.get(ward.token)
-            if renewed is None:
-                event("lease.lost", firing=ward.firing, token=ward.token)
-                self._wards.say(ward, {"kill": "fenced"})
+            if ward.token in known:
+                self._tell_guard(ward, known[ward.token], before + lasts)
+        for ward in alive:
+            before = boottime()
+            if ward.token in known or before > began + settings.lease_seconds / 4:
                 continue
-            self._wards.say(ward, {"deadline": deadline})
-            if renewed.abort_reason is not None:
-                self._wards.say(ward, {"abort": renewed.abort_reason})
+            try:
+                self._tell_guard(ward, attempts.renew_locked(connection, ward.token, lease), before + lasts)
+            except LockNotAvailable as error:
+                trouble("lease.row_locked", error, firing=ward.firing, token=ward.token)
+
+    def _tell_guard(self, ward: Ward, renewed: attempts.Renewed | None, deadline: float) -> None:
+        if renewed is None:
+            event("lease.lost", firing=ward.firing, token=ward.token)
+            self._wards.say(ward, {"kill": "fenced"})
+            return
+        self._wards.say(ward, {"deadline": deadline})
+        if renewed.abort_reason is not None:
+            self._wards.say(ward, {"abort": renewed.abort_reason})
 
     def _tell_gate(self, alive: list[Ward], lease_ms: int) -> None:
         admission, worker = self._station.admission, self._station.worker

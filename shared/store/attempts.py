@@ -131,12 +131,9 @@ def answered(question: Question) -> Attempt | Refused | None:
 
 
 def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list[Renewed]:
-    """Extends the live attempts among these, in one statement; one that is missing has ended.
-
-    Rows that somebody has locked at this moment are waited for singly afterwards.
-    """
+    """Extends the live attempts among these, in one statement; one that is missing has ended, or is locked just now."""
     with connection.cursor(row_factory=class_row(Renewed)) as cursor:
-        found = cursor.execute(
+        return cursor.execute(
             """
             with live as (
               select id from attempts
@@ -149,17 +146,20 @@ def renew(connection: Postgres, tokens: Sequence[int], lease: timedelta) -> list
             """,
             {"tokens": list(tokens), "lease": lease},
         ).fetchall()
-        for token in set(tokens) - {it.token for it in found}:
-            found += cursor.execute(
-                """
-                update attempts
-                   set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
-                 where token = %(token)s and outcome is null
-                returning token, abort_reason
-                """,
-                {"token": token, "lease": lease},
-            ).fetchall()
-    return found
+
+
+def renew_locked(connection: Postgres, token: int, lease: timedelta) -> Renewed | None:
+    """The same of one attempt whose row is waited for; None: it has ended. LockNotAvailable after some seconds."""
+    with connection.cursor(row_factory=class_row(Renewed)) as cursor:
+        return cursor.execute(
+            """
+            update attempts
+               set heartbeat_expires_at = clock_timestamp() + %(lease)s, dead_ticks = 0, dead_tick_at = null
+             where token = %(token)s and outcome is null
+            returning token, abort_reason
+            """,
+            {"token": token, "lease": lease},
+        ).fetchone()
 
 
 def record_exit(
