@@ -1,5 +1,6 @@
 """What the end of an attempt says about the class of its failure: it trips one, probes one, or closes it (STR-6)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +25,17 @@ class Learnt:
     held: bool = False
     alone: bool = False
     changed: tuple[str, ...] = ()
+
+
+def lock_classes(connection: Postgres, ended: Iterable[Ended]) -> None:
+    """Takes what these may close or have probed, first of all that endings write, so that no two wait for each other.
+
+    One that completes closes its class before its workspace's row is written, and one that failed has to be written
+    before it is judged.
+    """
+    firings = [it.firing_id for it in ended if it.class_tripped]
+    if firings:
+        failure_classes.lock_of(connection, firings)
 
 
 def learn(connection: Postgres, ended: Ended, reason: str | None, settings: Settings) -> Learnt:

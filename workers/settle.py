@@ -12,7 +12,7 @@ from shared.store import activity, attempts, settlement
 from shared.store.connection import Database, Postgres, sent_together
 from shared.store.endings import Endings
 from workers import heartbeats
-from workers.classes import is_judged, learn
+from workers.classes import is_judged, learn, lock_classes
 from workers.outcome import Outcome
 from workers.write_back import LAST_STATUS, Rest, write_back
 
@@ -84,6 +84,7 @@ def settle_together(
     connection = database.connection()
     with sent_together(connection, company.ahead):
         known = settlement.lock_endings(connection, [token for token, _ in endings])
+        lock_classes(connection, known.values())
         page = Endings()
         told = [_settle(connection, page, known.get(token), outcome, settings, streams) for token, outcome in endings]
         completes = told[-1].status == "completed"

@@ -152,6 +152,21 @@ def listing(connection: Postgres, *, tripped: bool, most: int) -> list[FailureCl
         ).fetchall()
 
 
+def lock_of(connection: Postgres, firings: Sequence[UUID]) -> None:
+    """Locks the tripped classes of firings that end, before any workspace or slot: they are everybody's as well."""
+    asked = "{" + ",".join(map(str, firings)) + "}"
+    connection.execute(
+        """
+        select from failure_classes c
+         where c.healed_at is null
+           and exists (select from firings f
+                        where f.id = any(%s::uuid[]) and c.place = class_place(c.reason, f.workspace_id, f.place))
+         order by c.key for update of c
+        """,
+        [asked],
+    )
+
+
 def heal_of(connection: Postgres, firing: UUID) -> list[str]:
     """Closes the tripped classes of a firing that completed; their keys."""
     rows = connection.execute(

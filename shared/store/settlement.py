@@ -77,7 +77,8 @@ def lock_ending(connection: Postgres, token: int) -> Ended | None:
 def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended]:
     """Locks the schedules, then the firings and attempts of tokens; one that does not exist is missing.
 
-    Call it first in a transaction. The order (schedules, firings, attempts, slots, each by id) is everybody's.
+    Call it first in a transaction. The order (schedules, firings, attempts, classes of failures, slots, each by id) is
+    everybody's.
     """
     # As text: psycopg takes longer to look at a list than to send it.
     asked = "{" + ",".join(map(str, tokens)) + "}"

@@ -1,12 +1,16 @@
 """Endings that share a transaction write what each would have written by itself."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from shared.settings import Settings
 from shared.store import progress, workspaces
 from shared.store.connection import Database
 from tests.store.rows import Rows
+from tests.waiting import until
 from workers.outcome import Outcome
 from workers.settle import Settled, settle, settle_together
 
@@ -120,6 +124,34 @@ def test_what_failed_without_a_schedule_in_one_workspace_is_one_alert(rows: Rows
     assert rows.all("select kind, title from alerts") == [
         ("failed_after_last_attempt", "first failed after its only attempt")
     ]
+
+
+@pytest.mark.parametrize("reason", ["rate_limited", None])
+def test_whoever_ends_takes_its_class_before_its_workspace(rows: Rows, database_url: str, reason: str | None) -> None:
+    """A probe that fails beside a firing that completes: each would have what the other one waits for."""
+    run = rows.running(schedule_id=rows.schedule())
+    rows.sql.execute(
+        "insert into failure_classes (key, reason, place, tripped_at, probe_id)"
+        " select 'rate_limited@' || place, 'rate_limited', place, now(), id from firings"
+    )
+    # Not pg_stat_activity, which stays the same within a transaction.
+    waits = "select count(*) from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    database = Database(database_url)
+
+    def ends() -> Settled:
+        try:
+            return settle(database, run.token, Outcome(reason), SETTINGS)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with rows.sql.transaction():
+            rows.sql.execute("select from failure_classes for update")
+            settled = pool.submit(ends)
+            until(lambda: rows.one(waits) == 1)
+            rows.sql.execute("select from workspaces for update nowait")
+        assert settled.result().answer == "ok"
+    assert rows.all("select probes, healed_at is not null from failure_classes") == [(int(bool(reason)), not reason)]
 
 
 def test_a_page_that_is_settled_again_writes_nothing_again(rows: Rows, database_url: str) -> None:
