@@ -16,7 +16,7 @@ from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
 from shared.store.connection import Postgres
-from workers import remote, spending, traces
+from workers import remote, shop, spending, traces
 from workers.check import Case, checked
 from workers.claim import TRY_AGAIN_S, Claimed
 from workers.outcome import Outcome
@@ -56,6 +56,10 @@ def run(station: Station, claimed: Claimed, meanwhile: Callable[[], None]) -> Ou
         return unfit
     if boottime() >= claimed.asked_at + settings.lease_seconds - settings.guard_margin_s:
         return Outcome(NOT_STARTED, "the claim took so long that its lease was nearly over")
+    # Which attempts it interrupts, a worker that closes says once: of one that was claimed and not begun by then, it
+    # does not know, and a loss of the worker would be charged to it.
+    if not shop.is_open():
+        return Outcome(NOT_STARTED, "its worker closes")
     terms = Terms(
         variables=_variables(station, attempt),
         deadline=claimed.asked_at + settings.lease_seconds - settings.guard_margin_s,

@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
+import workers.execute
 from shared.celery_app import EXECUTE, FIRINGS
 from shared.store import activity
 from tests.process.conftest import Fleet
@@ -82,7 +83,7 @@ def test_a_worker_that_closes_begins_nothing_more_and_sends_the_message(
     fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = in_line(fleet, "a", "b")
-    told_to_stop_before(monkeypatch, chain, "see_through")
+    told_to_stop_before(monkeypatch, workers.execute, "execute_target")
     execute(station, first, "celery-1")
 
     assert statuses(fleet) == [("a", "completed"), ("b", "queued")]
