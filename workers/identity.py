@@ -4,10 +4,10 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from shared.host import boot_id, pid_namespace
 from workers import tree
 
 
@@ -52,22 +52,3 @@ def this_worker(node: str | None = None) -> Worker:
     # An abstract socket has no file that a crash could leave behind, and no length of path to mind.
     keeper = f"@slotbeat-keeper-{uuid4().hex}"
     return Worker(f"{node}:{boot[:8]}:{pid}:{pid_start}", node, boot, pid, pid_start, keeper, pid_namespace())
-
-
-def boot_id() -> str:
-    """The kernel's identity of this boot; pids and their start times mean something only within it."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"
-
-
-def pid_namespace() -> str | None:
-    """Among which pids this process's own counts; None where the kernel does not say.
-
-    The number of a namespace that has ended may be given again: none of its processes lives then.
-    """
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return None

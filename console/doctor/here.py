@@ -1,9 +1,9 @@
 """What this host's kernel knows of a process that gave no sign."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
+from shared.host import boot_id, pid_namespace
 from shared.store.processes import Process
 
 # State and start time among the fields that follow the command's name in /proc/PID/stat.
@@ -13,11 +13,9 @@ _STOPPED, _DEAD = "tT", "ZXx"
 
 def on_this_host(process: Process) -> Literal["stopped", "there", "unknown"]:
     """Whether this very process is still there, stopped or not; `unknown` also of other hosts and containers."""
+    if process.pid_namespace not in (None, pid_namespace()) or process.boot_id != boot_id():
+        return "unknown"
     try:
-        if process.pid_namespace not in (None, os.readlink("/proc/self/ns/pid")):
-            return "unknown"
-        if Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() != process.boot_id:
-            return "unknown"
         told = Path(f"/proc/{process.pid}/stat").read_bytes()
     except OSError:
         return "unknown"

@@ -154,16 +154,15 @@ def listing(connection: Postgres, *, tripped: bool, most: int) -> list[FailureCl
 
 def lock_of(connection: Postgres, firings: Sequence[UUID]) -> None:
     """Locks the tripped classes of firings that end, before any workspace or slot: they are everybody's as well."""
-    asked = "{" + ",".join(map(str, firings)) + "}"
     connection.execute(
         """
         select from failure_classes c
          where c.healed_at is null
            and exists (select from firings f
-                        where f.id = any(%s::uuid[]) and c.place = class_place(c.reason, f.workspace_id, f.place))
+                        where f.id = any(%s) and c.place = class_place(c.reason, f.workspace_id, f.place))
          order by c.key for update of c
         """,
-        [asked],
+        [list(firings)],
     )
 
 

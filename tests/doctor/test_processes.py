@@ -11,11 +11,11 @@ from psycopg.types.json import Jsonb
 from console.doctor import processes
 from console.doctor.examine import Check
 from shared.celery_app import REAP, RECONCILE
+from shared.host import boot_id
 from shared.store import cadence, roles
 from shared.store.roles import User
 from tests.doctor.conftest import Ward
 from workers import tree
-from workers.identity import boot_id
 
 SENDS_AND_RUNS = ("slotbeat beat  # sends it", "slotbeat worker -Q maintenance  # runs it")
 BOTH = pytest.mark.parametrize(
