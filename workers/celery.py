@@ -1,7 +1,9 @@
 """The Celery app that `celery -A workers worker` finds: queues, who works, how much at once."""
 
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from billiard import pool
 from celery import signals
 
@@ -35,8 +37,9 @@ def _on_setup(instance: Any = None, **_: Any) -> None:
 
 @signals.worker_process_init.connect(weak=False)
 def _on_child(**_: Any) -> None:
-    # Connections and a spare guard before the first firing, not with it.
-    station.station(app).guards.prepare()
+    # Connections and a spare guard before the first firing; with it, if Postgres is away for now.
+    with suppress(psycopg.OperationalError):
+        station.station(app).guards.prepare()
 
 
 @signals.worker_process_shutdown.connect(weak=False)

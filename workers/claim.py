@@ -46,7 +46,18 @@ class Taken:
 
 
 def claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken | None = None) -> Claimed | None:
-    """The gate first, then Postgres; None when somebody else has it, or nobody may have it now."""
+    """The gate first, then Postgres; None when somebody else has it, nobody may have it now, or one of them is away.
+
+    What is promised or leased by then, and has no attempt, is put back by the reconciler.
+    """
+    try:
+        return _claim(station, firing, celery_id, taken)
+    except (psycopg.OperationalError, RedisError) as error:
+        trouble("claim.failed", error, firing=firing)
+        return None
+
+
+def _claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken | None) -> Claimed | None:
     for _ in range(3):
         request = taken.request if taken else uuid4()
         told = "LEASED" if taken else _claim_in_gate(station, firing, request)
@@ -90,7 +101,7 @@ def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
     for last in (False, True):
         try:
             return station.admission.ask(lambda gate: gate.claim(firing, request, station.worker.id, lease_ms))
-        except RedisError as error:
+        except (RedisError, psycopg.OperationalError) as error:  # the latter where the gate must be made whole first
             trouble("claim.no_answer", error, firing=firing)
             if last:
                 break

@@ -1,0 +1,127 @@
+"""Postgres goes away in the midst of a claim: one line says so, and the firing is started later, once."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from redis import Redis
+
+from shared.celery_app import publish_firings
+from shared.store import activity
+from shared.store.invariants import broken
+from tests.databases import named
+from tests.process.conftest import Fleet
+from tests.process.test_following import broker, in_line, statuses
+from tests.process.test_lost_workers import by_hand
+from tests.waiting import until
+from workers import claim as claiming
+from workers import reconcile
+from workers.chain import execute
+from workers.station import Station
+
+__all__ = ["broker"]
+
+Away = Callable[[], Any]
+
+
+@pytest.fixture
+def away(fleet: Fleet, maker: psycopg.Connection) -> Away:
+    """A block in which this test's database takes no connection, and has none."""
+    name = fleet.database.url.rpartition("/")[2]
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        maker.execute(named("alter database {} allow_connections false", name))
+        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        try:
+            yield
+        finally:
+            maker.execute(named("alter database {} allow_connections true", name))
+            fleet.database.close()
+
+    return block
+
+
+def gate_forgets(_: Fleet, station: Station, __: UUID) -> None:
+    """It must be made whole before it can say anything."""
+    station.admission.gate.redis.flushdb()
+
+
+def gate_never_knew(_: Fleet, station: Station, firing: UUID) -> None:
+    """A late message: what Postgres calls startable is offered again."""
+    station.admission.withdraw([firing])
+
+
+@pytest.mark.parametrize("what", [gate_forgets, gate_never_knew])
+def test_a_claim_that_needs_postgres_first_is_given_up_and_the_firing_runs_later(
+    fleet: Fleet, station: Station, broker: Redis, away: Away, what: Callable[[Fleet, Station, UUID], None]
+) -> None:
+    [first] = in_line(fleet, "a")
+    what(fleet, station, first)
+    with away():
+        assert execute(station, first, "celery-1") == "not claimed"
+
+    runs_after_all(fleet, station, first)
+
+
+def test_a_lease_that_cannot_be_given_back_is_not_lost(
+    fleet: Fleet, station: Station, broker: Redis, away: Away, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres has refused it, since it is of another epoch by now; and is away when that is to be mended."""
+    [first] = in_line(fleet, "a")
+    really = claiming._claim_in_postgres
+    blocks = []
+
+    def refuses(*given: Any) -> Any:
+        fleet.database.connection().execute("update epoch set number = number + 1")
+        answer = really(*given)
+        blocks.append(away())
+        blocks[-1].__enter__()
+        return answer
+
+    monkeypatch.setattr(claiming, "_claim_in_postgres", refuses)
+    try:
+        assert execute(station, first, "celery-1") == "not claimed"
+    finally:
+        blocks[-1].__exit__(None, None, None)
+    monkeypatch.undo()
+
+    assert len(blocks) == 1
+    runs_after_all(fleet, station, first)
+
+
+def runs_after_all(fleet: Fleet, station: Station, firing: UUID) -> None:
+    """After a pass of the reconciler, when the gate's short lease or promise is over."""
+    station.settings = replace(station.settings, reconcile_every_s=0.001)
+    station.database.close()
+    station.admission.gate.now_ms = 1000 * int(fleet.rows("select extract(epoch from now()) + 20")[0][0])
+    reconcile.sweep(station)
+    station.admission.gate.now_ms = None
+    assert execute(station, firing, "celery-2") == "completed"
+    assert statuses(fleet) == [("a", "completed")]
+    assert fleet.rows("select count(*) from attempts") == [(1,)]
+    assert not broken(fleet.database.connection())
+
+
+def test_a_process_that_is_new_while_postgres_is_away_says_so_in_a_line(
+    fleet: Fleet, broker: Redis, away: Away
+) -> None:
+    """Its first message finds it without a connection, and a later one with one."""
+    [first] = in_line(fleet, "a")
+    worker = fleet.worker()
+    fleet.ended()
+    with away():
+        for child in (it for it in worker.tree() if it.parent == worker.pid):
+            os.kill(child.pid, signal.SIGKILL)
+        publish_firings(fleet.admission.app, [(str(first), "a")])
+        until(lambda: "task.failed" in worker.text)
+    fleet.admission.run_now(by_hand(fleet.workspace("there")), activity.Deed("run", "test", {}), queue=True)
+
+    assert [it[1] for it in fleet.ended(2)] == ["completed", "completed"]
+    assert "Traceback" not in worker.text
