@@ -57,6 +57,9 @@ def make_app(name: str, where: Addresses | None = None) -> Celery:
         broker_transport_options=options,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis that refuses writes (no replica, no disk, no primary any more) is one that is away: Celery would end
+        # the worker, and with it what runs.
+        broker_channel_error_retry=True,
         task_serializer="json",
         accept_content=["json"],
         result_backend=None,

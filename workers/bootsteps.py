@@ -110,10 +110,19 @@ def refuse_too_small(worker: Any) -> None:
 
 def keeper_of(worker: Any) -> Keeper | None:
     """The running keeper of a Celery worker, for remote control."""
-    for step in getattr(worker, "steps", []):
-        if isinstance(step, Keeping):
-            return step.keeper
-    return None
+    step = _keeping(worker)
+    return None if step is None else step.keeper
+
+
+def turned(worker: Any) -> None:
+    """Tells the watch of a Celery worker that its main thread came round, outside its loop."""
+    step = _keeping(worker)
+    if step is not None and step.watch is not None:
+        step.watch.turned()
+
+
+def _keeping(worker: Any) -> Keeping | None:
+    return next((it for it in getattr(worker, "steps", []) if isinstance(it, Keeping)), None)
 
 
 def install(app: Celery) -> None:
