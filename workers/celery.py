@@ -3,11 +3,11 @@
 from contextlib import suppress
 from typing import Any
 
-import psycopg
 from billiard import pool
 from celery import signals
 
 from shared.celery_app import make_app
+from shared.store.connection import AWAY
 from workers import aside, bootsteps, sieve, station, traces
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
@@ -38,7 +38,7 @@ def _on_setup(instance: Any = None, **_: Any) -> None:
 @signals.worker_process_init.connect(weak=False)
 def _on_child(**_: Any) -> None:
     # Connections and a spare guard before the first firing; with it, if Postgres is away for now.
-    with suppress(psycopg.OperationalError):
+    with suppress(*AWAY):
         station.station(app).guards.prepare()
 
 

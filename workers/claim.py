@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import psycopg
 from redis.exceptions import RedisError
 
 from shared.clock import boottime
 from shared.events import event, trouble
 from shared.store import attempts
+from shared.store.connection import AWAY
 from workers import shop
 from workers.station import Station
 
@@ -52,7 +52,7 @@ def claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken | 
     """
     try:
         return _claim(station, firing, celery_id, taken)
-    except (psycopg.OperationalError, RedisError) as error:
+    except (*AWAY, RedisError) as error:
         trouble("claim.failed", error, firing=firing)
         return None
 
@@ -101,7 +101,7 @@ def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
     for last in (False, True):
         try:
             return station.admission.ask(lambda gate: gate.claim(firing, request, station.worker.id, lease_ms))
-        except (RedisError, psycopg.OperationalError) as error:  # the latter where the gate must be made whole first
+        except (RedisError, *AWAY) as error:  # the latter where the gate must be made whole first
             trouble("claim.no_answer", error, firing=firing)
             if last:
                 break
@@ -121,7 +121,7 @@ def _claim_in_postgres(station: Station, firing: UUID, request: UUID, celery_id:
     while True:
         try:
             return attempts.claim(station.database.connection(), firing, request, claimer(station, celery_id))
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             trouble("claim.no_answer", error, firing=firing)
             station.tell_keeper(b"database away")
             if boottime() >= give_up_at:

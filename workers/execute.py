@@ -15,7 +15,7 @@ from shared.held import rearrange
 from shared.rules.endings import NOT_STARTED
 from shared.rules.reasons import Reason
 from shared.store import attempts, firings
-from shared.store.connection import Postgres
+from shared.store.connection import AWAY, Postgres
 from workers import remote, shop, spending, traces
 from workers.check import Case, checked
 from workers.claim import TRY_AGAIN_S, Claimed
@@ -105,7 +105,7 @@ def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -
     """The end of the payload, before its check: that may take its time, and anything can go wrong meanwhile."""
     try:
         exited(attempt, outcome, station.database.connection())
-    except psycopg.OperationalError as error:
+    except AWAY as error:
         trouble("exit.not_recorded", error, firing=attempt.firing_id)
 
 
@@ -135,7 +135,7 @@ def settle_surely(
             settings, streams = station.refresh(), station.streams()
             settled = settle(station.database, attempt.token, outcome, settings, streams, company)
         except psycopg.Error as error:
-            if company is ALONE and not isinstance(error, psycopg.OperationalError):
+            if company is ALONE and not isinstance(error, AWAY):
                 raise
             trouble("settle.no_answer", error, firing=attempt.firing_id)
             company = ALONE

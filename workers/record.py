@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import psycopg
-
 from shared.events import trouble
 from shared.store import attempts, firing_events, progress
+from shared.store.connection import AWAY
 from workers.adapters.events import Event, Usage
 from workers.station import Station
 
@@ -33,7 +32,7 @@ class Record:
             connection = self._station.database.connection()
             firing_events.add(connection, self._attempt.firing_id, self._attempt.token, self._waiting)
             progress.tell(connection, self._attempt.token, self._so_far())
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             trouble("events.kept_back", error, firing=self._attempt.firing_id, waiting=len(self._waiting))
         else:
             self._waiting.clear()

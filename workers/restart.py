@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import psycopg
-
 from shared.clock import boottime
 from shared.events import event, trouble
 from shared.restarts import hint
 from shared.rules.allowed import check_command
 from shared.rules.refused import RefusedValueError
 from shared.store import activity, restarts, workspaces
-from shared.store.connection import Postgres
+from shared.store.connection import AWAY, Postgres
 from shared.store.restarts import Begun, End
 from workers import aside, hook
 from workers.station import Station
@@ -102,7 +100,7 @@ def _end_surely(station: Station, ours: Ours, end: End) -> bool:
     while True:
         try:
             return _end(station, ours, end)
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             trouble("restart.not_written", error, workspace=ours.begun.workspace_id)
             if boottime() >= give_up_at:
                 return False

@@ -5,7 +5,6 @@ import socket
 import threading
 from contextlib import suppress
 
-import psycopg
 from celery import Celery
 
 from shared import settings as knobs
@@ -14,7 +13,7 @@ from shared.clock import monotonic
 from shared.pressure import Pressure
 from shared.store import processes
 from shared.store import settings as settings_table
-from shared.store.connection import Database
+from shared.store.connection import AWAY, Database
 from workers.guards import Guards
 from workers.identity import Worker
 
@@ -41,7 +40,7 @@ class Station:
     def refresh(self) -> knobs.Settings:
         """The settings, at most a few seconds old; the last ones known while Postgres is away."""
         if monotonic() - self._read_at > _SETTINGS_GOOD_FOR_S:
-            with suppress(psycopg.OperationalError):
+            with suppress(*AWAY):
                 self.settings = knobs.read(table=settings_table.load(self.database.connection()))
                 self._read_at = monotonic()
                 self.admission.use(self.settings)

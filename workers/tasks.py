@@ -19,6 +19,7 @@ from shared.celery_app import (
     WAKE,
 )
 from shared.events import trouble
+from shared.store.connection import AWAY
 from workers import alerts, chain, reaper, reconcile, remote, restart, retain, sweep, tally, wake
 from workers.celery import app
 from workers.station import Station, station
@@ -88,11 +89,11 @@ def forget_old() -> dict[str, int]:
 
 def _swept(task: str, sweep: Callable[[Station], dict[str, int]]) -> dict[str, int]:
     """A pass that cannot even take its turn is one line, whatever Postgres said; the next one is due soon."""
-    return _contained(task, sweep, psycopg.Error) or {}
+    return _contained(task, sweep, (psycopg.Error,)) or {}
 
 
 def _contained(
-    task: str, deed: Callable[[Station], _Told], errors: type[psycopg.Error] = psycopg.OperationalError
+    task: str, deed: Callable[[Station], _Told], errors: tuple[type[psycopg.Error], ...] = AWAY
 ) -> _Told | None:
     """What cannot be begun, because Postgres is away, is one line; its row stands, and its message is sent again."""
     try:

@@ -19,6 +19,7 @@ from console.problems import Problem, Wrong, gate_unavailable, invalid, refused
 from shared.events import trouble
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import one_line
+from shared.store import connection
 from shared.store.schedules import WRITABLE
 
 # Which of a target's alternatives was read is no part of a field's name.
@@ -27,7 +28,13 @@ _SHOWN_CHARACTERS = 60
 _PLACES = {"body", "query", "path", "header"}
 # What a database says that has not had all migrations of this release.
 _UNMIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
-AWAY = (psycopg.OperationalError, *_UNMIGRATED)
+AWAY = (*connection.AWAY, *_UNMIGRATED)
+
+
+_WHY_AWAY = {
+    psycopg.errors.DiskFull: "has no room left on its disk",
+    psycopg.errors.ReadOnlySqlTransaction: "takes no writes: it is a standby, or was made read-only",
+}
 
 
 class WrongValue(BaseModel):
@@ -113,7 +120,7 @@ def away(error: psycopg.Error) -> Problem:
     if isinstance(error, _UNMIGRATED):
         detail = "The database is not as this release needs it. Run: slotbeat migrate."
         return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
-    why = "has no room left on its disk" if isinstance(error, psycopg.errors.DiskFull) else "does not answer in time"
+    why = next((why for kind, why in _WHY_AWAY.items() if isinstance(error, kind)), "does not answer in time")
     detail = f"Postgres {why}. What runs goes on for a while. Try again in some seconds, or look: slotbeat doctor."
     return Problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 

@@ -8,13 +8,19 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from psycopg import Connection, Cursor, Pipeline
+from psycopg import Connection, Cursor, OperationalError, Pipeline
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 Postgres = Connection[TupleRow]
 _Row = TypeVar("_Row")
 _Kind = TypeVar("_Kind", bound=Postgres)
+
+# What comes of a server that is away for now. Psycopg counts two of these among the faults of who asks: the server
+# writes nothing, as a standby that nobody has promoted yet; or it waited too long for us within a transaction.
+AWAY = (OperationalError, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
 
 # A server that does not answer must not hold a caller for longer than a heartbeat lease.
 _TIMEOUTS = {
@@ -121,6 +127,14 @@ def _shut(own: socket.socket) -> None:
         own.shutdown(socket.SHUT_RDWR)
 
 
+def _writes_nothing(known: Postgres) -> bool:
+    """Whether the server is a standby, or was made read-only, as it says itself; the next may be another."""
+    if known.info.transaction_status != TransactionStatus.IDLE:
+        return False
+    told = (known.info.parameter_status(it) for it in ("in_hot_standby", "default_transaction_read_only"))
+    return "on" in told
+
+
 class Database:
     """One connection per thread, made when it is first needed and again after it broke."""
 
@@ -130,8 +144,10 @@ class Database:
         self._own = threading.local()
 
     def connection(self) -> Postgres:
-        """This thread's connection; a broken one is replaced."""
+        """This thread's connection; one that is broken, or whose server writes nothing, is replaced."""
         known: Postgres | None = getattr(self._own, "connection", None)
+        if known is not None and not known.closed and _writes_nothing(known):
+            known.close()
         if known is None or known.closed or known.broken:
             known = self._own.connection = self._connect()
         return known

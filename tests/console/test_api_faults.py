@@ -7,6 +7,7 @@ from console.local.servers import Servers
 from shared.store.connection import connect
 from shared.store.migrate import migrate
 from tests.console.conftest import Api, api_at, form
+from tests.databases import named
 from tests.waiting import until
 
 NOBODY = "redis://127.0.0.1:9/0"
@@ -71,6 +72,21 @@ def test_a_postgres_without_room_on_its_disk_says_so(database_url: str) -> None:
 
     assert (told.status_code, told.json()["error"]) == (503, "database_unavailable")
     assert "no room left on its disk" in told.json()["detail"]
+
+
+def test_a_postgres_that_writes_nothing_is_read_and_writes_again_by_itself(database_url: str) -> None:
+    """A standby that nobody has promoted yet: it takes connections, and keeps them."""
+    name = database_url.rpartition("/")[2]
+    with api_at(database_url, NOBODY) as api, connect(database_url) as sql:
+        sql.execute(named("alter database {} set default_transaction_read_only = on", name))
+        told = [api.ask("POST", "/api/workspaces", json={"name": "lab"}) for _ in range(2)]
+        read = api.ask("GET", "/api/workspaces")
+        sql.execute(named("alter database {} reset default_transaction_read_only", name))
+
+        assert [(it.status_code, it.json()["error"]) for it in told] == [(503, "database_unavailable")] * 2
+        assert "takes no writes" in told[0].json()["detail"]
+        assert read.status_code == 200
+        assert {api.ask("POST", "/api/workspaces", json={"name": f"lab {it}"}).status_code for it in range(9)} == {201}
 
 
 def test_without_postgres_every_answer_is_a_problem_and_it_comes_back_by_itself(own_servers: Servers) -> None:

@@ -1,10 +1,11 @@
-"""Postgres goes away in the midst of a claim: one line says so, and the firing is started later, once."""
+"""Postgres goes away, or writes nothing, in the midst of it: one line says so, and all is done later, once."""
 
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from shared.store.invariants import broken
 from tests.databases import named
 from tests.process.conftest import Fleet
 from tests.process.test_following import broker, in_line, statuses
-from tests.process.test_lost_workers import by_hand
+from tests.store.rows import by_hand
 from tests.waiting import until
 from workers import claim as claiming
 from workers import reconcile
@@ -48,6 +49,32 @@ def away(fleet: Fleet, maker: psycopg.Connection) -> Away:
     return block
 
 
+@pytest.fixture
+def read_only(fleet: Fleet, maker: psycopg.Connection) -> Away:
+    """A block in which whoever connects to this test's database finds it as a standby that nobody has promoted is.
+
+    As with a standby behind a name, connections of that time stay what they are.
+    """
+    name = fleet.database.url.rpartition("/")[2]
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        maker.execute(named("alter database {} set default_transaction_read_only = on", name))
+        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        try:
+            yield
+        finally:
+            maker.execute(named("alter database {} reset default_transaction_read_only", name))
+            fleet.database.close()
+
+    return block
+
+
+@pytest.fixture(params=["away", "read_only"])
+def useless(request: pytest.FixtureRequest) -> Away:
+    return request.getfixturevalue(request.param)
+
+
 def gate_forgets(_: Fleet, station: Station, __: UUID) -> None:
     """It must be made whole before it can say anything."""
     station.admission.gate.redis.flushdb()
@@ -60,18 +87,18 @@ def gate_never_knew(_: Fleet, station: Station, firing: UUID) -> None:
 
 @pytest.mark.parametrize("what", [gate_forgets, gate_never_knew])
 def test_a_claim_that_needs_postgres_first_is_given_up_and_the_firing_runs_later(
-    fleet: Fleet, station: Station, broker: Redis, away: Away, what: Callable[[Fleet, Station, UUID], None]
+    fleet: Fleet, station: Station, broker: Redis, useless: Away, what: Callable[[Fleet, Station, UUID], None]
 ) -> None:
     [first] = in_line(fleet, "a")
     what(fleet, station, first)
-    with away():
+    with useless():
         assert execute(station, first, "celery-1") == "not claimed"
 
     runs_after_all(fleet, station, first)
 
 
 def test_a_lease_that_cannot_be_given_back_is_not_lost(
-    fleet: Fleet, station: Station, broker: Redis, away: Away, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, station: Station, broker: Redis, useless: Away, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Postgres has refused it, since it is of another epoch by now; and is away when that is to be mended."""
     [first] = in_line(fleet, "a")
@@ -81,7 +108,7 @@ def test_a_lease_that_cannot_be_given_back_is_not_lost(
     def refuses(*given: Any) -> Any:
         fleet.database.connection().execute("update epoch set number = number + 1")
         answer = really(*given)
-        blocks.append(away())
+        blocks.append(useless())
         blocks[-1].__enter__()
         return answer
 
@@ -99,7 +126,6 @@ def test_a_lease_that_cannot_be_given_back_is_not_lost(
 def runs_after_all(fleet: Fleet, station: Station, firing: UUID) -> None:
     """After a pass of the reconciler, when the gate's short lease or promise is over."""
     station.settings = replace(station.settings, reconcile_every_s=0.001)
-    station.database.close()
     station.admission.gate.now_ms = 1000 * int(fleet.rows("select extract(epoch from now()) + 20")[0][0])
     reconcile.sweep(station)
     station.admission.gate.now_ms = None
@@ -124,4 +150,26 @@ def test_a_process_that_is_new_while_postgres_is_away_says_so_in_a_line(
     fleet.admission.run_now(by_hand(fleet.workspace("there")), activity.Deed("run", "test", {}), queue=True)
 
     assert [it[1] for it in fleet.ended(2)] == ["completed", "completed"]
+    assert "Traceback" not in worker.text
+
+
+def test_what_runs_while_postgres_writes_nothing_is_kept_and_written_when_it_does(
+    fleet: Fleet, read_only: Away, tmp_path: Path
+) -> None:
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    turn = """echo '{"type": "turn"}'"""
+    says = f"{turn}; touch '{begun}'; until [ -e '{done}' ]; do echo more; sleep 0.1; done; {turn}"
+    target = {"kind": "command", "argv": ["sh", "-c", says]}
+    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = "20"
+    worker = fleet.worker()
+    fleet.admission.run_now(by_hand(fleet.workspace(), target=target), activity.Deed("run", "test", {}), queue=True)
+    until(begun.exists)
+
+    with read_only():
+        until(lambda: worker.text.count("events.kept_back") > 2 or "run.failed" in worker.text)
+        done.touch()
+        until(lambda: worker.text.count("settle.no_answer") > 1 or "Traceback" in worker.text)
+    assert [it[1] for it in fleet.ended()] == ["completed"]
+    assert fleet.rows("select turns from firings") == [(2,)]
+    assert fleet.rows("select count(*) from attempts") == [(1,)]
     assert "Traceback" not in worker.text
