@@ -64,8 +64,19 @@ def _is_guard(pid: int, installation: str) -> bool:
 
 
 def _has_its_worker(pid: int) -> bool:
+    """Whether its parent is the one that it was told, by the numbers of where both live: a container has its own."""
     seen = tree.look(pid)
-    return seen is not None and seen.alive() and _told(pid)[3:4] == [str(seen.parent).encode()]
+    if seen is None or not seen.alive():
+        return False
+    own, above = _numbers(pid), _numbers(seen.parent)
+    return len(own) == len(above) and _told(pid)[3:4] == above[-1:]
+
+
+def _numbers(pid: int) -> list[bytes]:
+    """Its pids in each namespace that it is in: as we see it first, as it sees itself last."""
+    lines = _read(pid, "status").splitlines()
+    told = next((it for it in lines if it.startswith(b"NSpid:")), b"NSpid: %d" % pid)
+    return told.split()[1:]
 
 
 def _carries(pid: int, installation: str) -> bool:

@@ -1,6 +1,7 @@
 """What is left of a worker that is gone is found by what it carries, and nothing else is touched."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from uuid import uuid4
 import pytest
 
 from tests.guard.scenes import PRELUDE, a_run, argv, until_it_says
+from tests.operations import hosts
 from tests.proc import is_alive
 from tests.waiting import until
 from workers import tree
 from workers.guarded import guarded
 from workers.guards import Guards
-from workers.strays import end_strays, strays
+from workers.strays import _is_guard, end_strays, strays
 
 
 @pytest.fixture
@@ -62,6 +64,68 @@ def test_a_payload_with_a_living_guard_is_no_stray(guards: Guards) -> None:
 
         assert end_strays(run.env["SLOTBEAT_INSTALLATION"]) == 0
         assert payload.hear() is None
+
+
+# A worker of this installation with a guarded payload; it says its pid when that runs.
+WORKER = """
+import sys
+from dataclasses import replace
+from tests.operations import hosts
+from tests.guard.scenes import a_run, argv, until_it_says
+from workers.guarded import guarded
+from workers.guards import Guards
+
+installation = sys.argv[1]
+with guarded(Guards(installation)) as payload:
+    payload.start(replace(a_run(argv("plain")), env={"SLOTBEAT_INSTALLATION": installation}))
+    until_it_says(payload, b"ready")
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def container() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A worker of an installation whose pids are not ours, below a first process that outlives it."""
+    if not hosts.unsharing():
+        pytest.skip("this kernel lets us make no namespace of pids")
+    installation = str(uuid4())
+    first = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:]); sys.stdin.read()"]
+    worker = [sys.executable, "-c", WORKER, installation]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*hosts.unsharing(), *first, *worker], cwd=hosts.ROOT, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    yield installation, process
+    process.kill()
+    process.communicate()
+
+
+def test_a_payload_in_a_container_beside_us_is_no_stray_while_its_worker_lives(
+    container: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    """Its guard was told a pid by which we know somebody else, or nobody."""
+    installation, process = container
+    below = tree.descendants(process.pid)
+
+    assert end_strays(installation) == 0
+    assert all(is_alive(pid) for pid in below)
+
+
+def test_a_guard_in_a_container_beside_us_that_was_stopped_and_lost_its_worker_is_one(
+    container: tuple[str, subprocess.Popen[bytes]],
+) -> None:
+    installation, process = container
+    below = tree.descendants(process.pid)
+    [guard] = [pid for pid in below if _is_guard(pid, installation)]
+    seen = tree.look(guard)
+    assert seen is not None
+    os.kill(guard, signal.SIGSTOP)
+    os.kill(seen.parent, signal.SIGKILL)
+    until(lambda: not is_alive(seen.parent))
+
+    assert end_strays(installation) >= 1
+    assert not is_alive(guard)
 
 
 def test_a_process_is_known_by_its_start_as_well(leave) -> None:
