@@ -44,7 +44,8 @@ class Keeper(threading.Thread):
         self._database_away = threading.Event()
         self._asides: list[Callable[[], None]] = []
         self._interrupt_at = float("inf")
-        self._renew_now = False
+        self._is_to_mark = False
+        self._renew_at = float("inf")
         self._lag_s = 0.0
         self.loop_silent_s = 0.0
         shop.open_up()
@@ -103,6 +104,7 @@ class Keeper(threading.Thread):
         pulse.touch()
         try:
             self._renew()
+            self._mark()
         except (psycopg.Error, RedisError, OperationalError, OSError) as error:
             trouble("keeper.trouble", error, leases=len(self._wards))
             self._note_database()
@@ -111,21 +113,23 @@ class Keeper(threading.Thread):
 
     def _hear_for(self, pause_s: float) -> None:
         until = monotonic() + pause_s
-        self._renew_now = False
-        while not (self._stopping.is_set() or self._renew_now) and monotonic() < until:
+        self._renew_at = until
+        while not self._stopping.is_set() and monotonic() < self._renew_at:
             # Before it listens: what was asked for while it renewed has woken it already, and wakes it no more.
             while self._asides:
                 self._asides.pop(0)()
             if monotonic() >= self._interrupt_at:
                 self._interrupt()
-            self._wards.hear(max(0.0, min(until, self._interrupt_at) - monotonic()))
+            self._wards.hear(max(0.0, min(self._renew_at, self._interrupt_at) - monotonic()))
         self._lag_s = max(self._lag_s * 0.9, monotonic() - until)
 
     def _heed_word(self, word: bytes) -> None:
         if word == b"database away":
             self._database_away.set()
+            # Who lost a connection, or a deadlock, may have found it there again: a quarter of a lease is long to idle.
+            self._renew_at = min(self._renew_at, monotonic() + AFTER_TROUBLE_S)
         if word == b"renew now":
-            self._renew_now = True
+            self._renew_at = 0.0
 
     def _mourn(self, token: int) -> None:
         """A pool child was killed: nobody else will end its attempt before the lease is over. Beside this loop."""
@@ -158,14 +162,23 @@ class Keeper(threading.Thread):
     def _mark_interrupting(self) -> None:
         """First the rows, so that losing this worker from now on charges nobody; then the grace."""
         tokens = [ward.token for ward in self._wards.known()]
+        self._is_to_mark = True
         try:
-            attempts.mark_interrupting(self._station.database.connection(), tokens)
+            self._mark()
         except psycopg.Error as error:
             trouble("shutdown.not_marked", error, tokens=tokens)
+            self._renew_at = min(self._renew_at, monotonic() + AFTER_TROUBLE_S)
         self._interrupt_at = monotonic() + self._station.settings.shutdown_grace_s
         event("worker.closing", leases=len(tokens), grace_s=self._station.settings.shutdown_grace_s)
         with suppress(psycopg.Error, RedisError, OperationalError, OSError):
             self._tell_gate([], round(self._station.settings.lease_seconds * 1000))
+
+    def _mark(self) -> None:
+        """What runs here, once after it was asked for; while Postgres is away, it is with the next renewals."""
+        if self._is_to_mark:
+            tokens = [ward.token for ward in self._wards.known()]
+            attempts.mark_interrupting(self._station.database.connection(), tokens)
+            self._is_to_mark = False
 
     def _interrupt(self) -> None:
         """Again every second: a payload may have been on its way here when the others were told."""

@@ -268,20 +268,6 @@ def test_a_keeper_signs_while_it_works_and_takes_itself_off_when_it_leaves(
     assert station.worker.id not in {it.id for it in processes.listing(fleet.database.connection())}
 
 
-def test_a_worker_that_was_told_that_postgres_is_away_claims_again_once_it_has_renewed(
-    shift: Shift, station: Station
-) -> None:
-    until(lambda: shift.capacity() == 7)
-    station.tell_keeper(b"database away")
-    until(lambda: not shift.keeper.may_claim())
-
-    def claims() -> bool:
-        station.tell_keeper(b"renew now")
-        return shift.keeper.may_claim()
-
-    until(claims)
-
-
 def test_how_late_a_keeper_comes_round_is_told_with_its_renewals(
     fleet: Fleet, shift: Shift, monkeypatch: pytest.MonkeyPatch
 ) -> None:
