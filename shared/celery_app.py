@@ -34,6 +34,9 @@ BROKER_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 10,
     "retry_on_timeout": True,
+    # Whoever sends finds a broker that is away at once, and goes on: kombu would try again for six seconds, each time.
+    "max_retries": 1,
+    "interval_start": 0,
 }
 
 
@@ -119,7 +122,7 @@ def waiting_in(app: Celery, queue: str) -> int:
     with app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
         # kombu's pool takes back a connection that it closed after a failed send, and one that was lost while Sentinels
         # were asked one after the other: a channel of such a one is an AttributeError, which would end beat.
-        producer.connection.ensure_connection(max_retries=1)
+        producer.connection.ensure_connection(max_retries=1, interval_start=0)
         with producer.connection.channel() as channel:
             try:
                 return app.amqp.queues[queue](channel).queue_declare(passive=True).message_count

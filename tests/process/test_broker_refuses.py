@@ -1,4 +1,4 @@
-"""Redis answers and refuses every write: its replica is gone, or it is a replica itself. What runs goes on."""
+"""Redis answers and refuses every write, as a replica does, or is away: what runs goes on, and nobody waits for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 import redis
+from kombu.exceptions import OperationalError
 
 from console.local.servers import Servers
+from shared.celery_app import MAINTENANCE, REAP, close_app, make_app, publish_firings, publish_maintenance, waiting_in
+from shared.clock import monotonic
+from shared.settings import Addresses
 from shared.store import activity
 from tests.process.conftest import Fleet
 from tests.store.rows import by_hand
 from tests.waiting import until
 
+NOBODY = "redis://127.0.0.1:9/0"
 Deed = Callable[[Any], object]
 # Longer than a main loop may be silent.
 SILENT = {"SLOTBEAT_LOOP_SILENT_S": "2"}
@@ -68,3 +73,22 @@ def test_a_worker_waits_for_a_redis_that_refuses_and_what_runs_goes_on(
     assert fleet.rows("select count(*) from attempts") == [(2,)]
     assert worker.running
     assert worker.text.count("Unrecoverable") == worker.text.count("Frequent restarts") == 0
+
+
+def test_who_sends_to_a_broker_that_is_away_hears_so_at_once() -> None:
+    """A beat tells of each firing that another replaces, and an API of each that is cancelled."""
+    app = make_app("nobody", Addresses("", NOBODY, NOBODY, "slotbeat"))
+    deeds: list[Callable[[], object]] = [
+        lambda: publish_firings(app, [("x", "x")]),
+        lambda: publish_maintenance(app, REAP),
+        lambda: waiting_in(app, MAINTENANCE),
+        lambda: app.control.broadcast("abort_firings", arguments={"firing_ids": [], "reason": "x"}),
+    ]
+
+    began = monotonic()
+    for deed in [*deeds, *deeds]:  # on a connection that nobody has tried, and on one that has failed
+        with pytest.raises(OperationalError):
+            deed()
+
+    assert monotonic() - began < 1.5
+    close_app(app)
