@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import stat
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -70,9 +70,16 @@ def test_it_tells_each_part_as_it_comes_up_and_then_the_addresses(up: Up, folder
     assert state["pid"] == started.pid
 
 
+def usual_port_taken() -> AbstractContextManager[object]:
+    """By us; or by somebody who keeps it for long, and not by a neighbour's stack that ends before ours has looked."""
+    try:
+        return until(lambda: claim_port(DEFAULT_PORT))
+    except AssertionError:
+        return nullcontext()
+
+
 def test_it_says_which_port_it_takes_where_the_usual_one_is_taken(up: Up, folder: Path) -> None:
-    # Where somebody else has it already, that is as good.
-    with claim_port(DEFAULT_PORT) or nullcontext():
+    with usual_port_taken():
         started = up()
         until_ready(started, folder)
 

@@ -98,9 +98,9 @@ class EveryOccurrence(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([2, 45, 130]))
     def the_clock_jumps_back(self, minutes: int) -> None:
-        # Not to before they were made: what a schedule owes of that time is nobody's promise.
-        made = max(times[0][1] for times in self.times.values())
-        self.world.later(minutes=-min(minutes, (self.world.now - made) // MINUTE))
+        # Not to before their times were written: what a schedule owes of that time is nobody's promise.
+        written = max(times[-1][1] for times in self.times.values())
+        self.world.later(minutes=-max(min(minutes, (self.world.now - written) // MINUTE), 0))
 
     @rule(minutes=SOME_MINUTES, where=st.sampled_from(["advance", "offer_written", "hand_over"]))
     def beat_dies_within_a_tick(self, minutes: int, where: str) -> None:
