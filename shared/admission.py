@@ -153,6 +153,8 @@ class Admission:
         Answers `cancelled`, `aborting`, or `ended` when there was nothing left to end.
         """
         with self.database.transaction() as connection:
+            # Else one whose attempt is given back in line between the two looks would be found by neither.
+            firings.lock(connection, firing)
             if firings.cancel_queued(connection, firing, reason):
                 activity.add(connection, deed)
                 answer, asked = "cancelled", None

@@ -192,6 +192,11 @@ def unfinished(connection: Postgres, schedules: Sequence[UUID]) -> list[UUID]:
     return [row[0] for row in rows]
 
 
+def lock(connection: Postgres, firing: UUID) -> None:
+    """Waits for whoever claims or ends it now; it stays as it is then to the end of this transaction."""
+    connection.execute("select from firings where id = %s for no key update", [firing])
+
+
 def cancel_queued(connection: Postgres, firing: UUID, reason: str) -> bool:
     """Ends a firing that waits; False when it does not wait (any more)."""
     told = connection.execute(

@@ -1,4 +1,4 @@
-"""People, beat and changes of a cap reach for the same slots at once (SLT-1, SLT-3, MAN-1)."""
+"""People, beat and changes of a cap reach for the same slots at once (SLT-1, SLT-3, MAN-1, MAN-4)."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +11,12 @@ from beat.due import tick
 from shared.clock import now
 from shared.settings import Settings
 from shared.store import limits
+from shared.store.activity import Deed
+from shared.store.connection import connect
 from shared.store.invariants import broken
 from tests.slots.both import Both
+from tests.store.rows import Rows
+from tests.waiting import until
 
 ROUNDS = 12
 
@@ -79,5 +83,27 @@ def test_a_cap_that_changes_while_people_ask_is_kept_by_both_stores(both: Both, 
         both.admission.set_cap("fleet", 2, "test")
         finish_all(both, 2)
 
+    assert not broken(both.rows.sql)
+    assert both.agree()
+
+
+def test_a_firing_that_goes_back_in_line_while_it_is_cancelled_is_cancelled(
+    both: Both, threads: ThreadPoolExecutor, database_url: str
+) -> None:
+    attempt = both.claim(both.offered(max_attempts=2))
+    waits = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+    with connect(database_url) as sql:
+        worker = Rows(sql, both.rows.workspace)
+        with sql.transaction():
+            worker.settle(attempt.token, "queued")
+            deed = Deed("firing_cancelled", "me", {}, firing=attempt.firing_id)
+            told = threads.submit(both.admission.cancel, attempt.firing_id, "cancelled", deed)
+            until(lambda: both.rows.all(waits))
+
+    assert told.result() == "cancelled"
+    assert both.rows.one("select status from firings where id = %s", attempt.firing_id) == "cancelled"
+    assert both.rows.one("select count(*) from activity_logs where type = 'firing_cancelled'") == 1
+    both.give_back(attempt.firing_id, attempt.request_id)
     assert not broken(both.rows.sql)
     assert both.agree()
