@@ -70,17 +70,15 @@ def holds(connection: Postgres, besides: UUID, since: datetime, until: datetime)
 
 
 def tripped(connection: Postgres, known: UUID, since: datetime, until: datetime) -> list[Tripped]:
-    """Classes of failures that were tripped in a span, at the places that a firing depends on."""
+    """Classes of failures that were tripped in a span, at the place where they hold a firing."""
     with connection.cursor(row_factory=class_row(Tripped)) as cursor:
         return cursor.execute(
             """
-            select c.key, c.tripped_at, c.healed_at
+            select c.key, c.tripped_at, c.healed_at, c.probe_id is not distinct from f.id as tried_by_it
               from failure_classes c, firings f
              where f.id = %(known)s and c.tripped_at < %(until)s and (c.healed_at is null or c.healed_at > %(since)s)
                and f.source not in ('manual', 'rerun', 'adhoc') and not f.forced
-               and split_part(c.key, '@', 2) in (
-                 'lane:' || f.lane, 'workspace:' || f.workspace_id,
-                 'host:' || lower(substring(f.target ->> 'url' from '(?i)^[a-z]+://(?:[^/?#@]*@)?([^/?#]+)')))
+               and c.place = class_place(c.reason, f.workspace_id, f.place)
              order by c.tripped_at
             """,
             {"known": known, "since": since, "until": until},

@@ -8,6 +8,7 @@ from uuid import UUID
 from console.deeds.why import of_firing
 from tests.console.conftest import Api
 from tests.console.test_api_firings import complete, run
+from tests.console.test_api_outages import tripped
 from tests.console.test_cli import Cli
 
 
@@ -141,3 +142,29 @@ def test_an_occurrence_that_is_to_be_skipped_says_that_somebody_asked(api: Api) 
 
     assert (told["code"], "a person asked for it" in told["words"]) == ("expected_skip", True)
     assert [it["skips"] for it in ahead["schedules"]] == [{"manual": 1}]
+
+
+def test_an_outage_explains_the_waits_of_what_it_holds_and_of_nothing_else(api: Api) -> None:
+    """A firing with a lane waits for outages of its lane, whatever is out in its workspace; a lane's name is any."""
+    here = api.workspace()
+    tripped(api, f"rate_limited@workspace:{here}")
+    waits: dict[str | None, str] = {}
+    for lane in ("claude", "a@b", None):
+        schedule = api.schedule(here, f"of {lane}", lane=lane)["id"]
+        [[waits[lane]]] = api.rows(
+            """
+            insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, lane, max_run_seconds)
+            select gen_random_uuid(), id, workspace_id, 'scheduled', now(), name, target, lane, 60
+              from schedules where id = %s returning id::text
+            """,
+            schedule,
+        )
+
+    def codes() -> dict[str | None, str]:
+        return {lane: api.get(f"/api/firings/{firing}/why")["code"] for lane, firing in waits.items()}
+
+    assert codes() == {"claude": "waits_in_line", "a@b": "waits_in_line", None: "waits_for_class"}
+    tripped(api, "rate_limited@lane:a@b")
+    assert codes() == {"claude": "waits_in_line", "a@b": "waits_for_class", None: "waits_for_class"}
+    api.rows("update failure_classes set probe_id = %s where place = 'lane:a@b' returning 1", waits["a@b"])
+    assert codes()["a@b"] == "waits_in_line"

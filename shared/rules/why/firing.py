@@ -198,16 +198,19 @@ def _held_by(it: Fired, around: Around) -> tuple[str, str]:
         return "waits_for_pause", f"its schedule is paused by {it.paused_by}{note}"
     if it.workspace_status not in _FIT:
         return "waits_for_workspace", f"workspace {it.workspace} is {it.workspace_status}"
-    if open_class := next((each for each in around.tripped if each.healed_at is None), None):
+    if open_class := next((each for each in around.tripped if each.healed_at is None and not each.tried_by_it), None):
         return "waits_for_class", f"its place has failures of the class {open_class.key}: one firing at a time tries it"
     return _for_room(it, around, later)
 
 
 def _for_room(it: Fired, around: Around, later: datetime | None) -> tuple[str, str]:
-    """What of a budget and a slot it has not; one that found its budget spent looks again later."""
+    """What of its turn, a budget and a slot it has not; one that found its budget spent looks again later."""
+    needs = _needs(it)
+    if needs.alone and any(each.schedule_id == it.schedule_id and each.ended_at is None for each in around.holds):
+        return "waits_for_own", "another firing of its schedule runs"
     if around.spent:
         return "waits_for_budget", f"{around.spent[0]}{f'; it looks again at {clock(later)}' if later else ''}"
-    stopped = stops(_needs(it), around)
+    stopped = stops(needs, around)
     return ("waits_for_drain", stopped[1]) if stopped else ("waits_in_line", "it is in line for a slot")
 
 

@@ -30,11 +30,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """A class of failures that was tripped, in which firings wait."""
+    """A class of failures that was tripped, in which firings wait; `tried_by_it`: all but this one, its probe."""
 
     key: str
     tripped_at: datetime
     healed_at: datetime | None
+    tried_by_it: bool = False
 
 
 @dataclass(frozen=True, slots=True)
