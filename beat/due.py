@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from psycopg.errors import UniqueViolation
 
+from beat.refusal import refusal_of, whose
 from shared.admission import Admission
 from shared.events import event, trouble
 from shared.pressure import Pressure, Streams
-from shared.rules import heartbeats
 from shared.rules.budgets import is_used_up
 from shared.rules.fitness import ADMITS
 from shared.rules.fleet import part
@@ -123,18 +122,18 @@ class Around:
 
     def outcome(self, schedule: due.DueSchedule) -> Outcome:
         """What becomes of it; of many that are due at one moment, most are alike."""
-        is_over = self._is_over_budget(schedule)
+        over = self._over(schedule)
         if schedule.jitter_s:
-            return _outcome(schedule, due_now(facts_of(schedule), schedule.now), is_over_budget=is_over)
-        alike = (is_over, schedule.likeness)
+            return _outcome(schedule, due_now(facts_of(schedule), schedule.now), over)
+        alike = (over, schedule.likeness)
         known = self._alike.get(alike)
         if known is None:
-            known = self._alike[alike] = _outcome(schedule, self._occurrences(schedule), is_over_budget=is_over)
+            known = self._alike[alike] = _outcome(schedule, self._occurrences(schedule), over)
         return known
 
-    def refusal(self, schedule: due.DueSchedule) -> SkipReason | None:
-        """Why none of its occurrences may fire, whatever they are."""
-        return _refusal(schedule, is_over_budget=self._is_over_budget(schedule))
+    def refuses(self, schedule: due.DueSchedule) -> bool:
+        """Whether none of its occurrences may fire, whatever they are."""
+        return refusal_of(schedule, self._over(schedule)) is not None
 
     def _occurrences(self, schedule: due.DueSchedule) -> Due:
         """What its cron and bounds say: the same of more than those that are alike in all."""
@@ -143,11 +142,9 @@ class Around:
             known = self._known[schedule.timing] = due_now(facts_of(schedule), schedule.now)
         return known
 
-    def _is_over_budget(self, schedule: due.DueSchedule) -> bool:
-        if not self.used_up:
-            return False
-        under = ("fleet", f"workspace:{schedule.workspace_id}", f"schedule:{schedule.id}")
-        return not self.used_up.isdisjoint(under)
+    def _over(self, schedule: due.DueSchedule) -> str | None:
+        """Whose budget has nothing left for it."""
+        return whose(schedule, self.used_up) if self.used_up else None
 
 
 def _around(
@@ -176,7 +173,7 @@ def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> boo
     if not around.streams.press_on(schedule.workspace_id):
         return False
     until = put_off_until(schedule.next_run_at, schedule.now, around.patience)
-    if until is None or around.refusal(schedule) is not None:
+    if until is None or around.refuses(schedule):
         return False
     decided.deferred.append(due.Deferral(schedule.id, until))
     return True
@@ -193,7 +190,7 @@ def _take(schedule: due.DueSchedule, decided: Decided, outcome: Outcome) -> None
         decided.unfit.add(schedule.workspace_id)
 
 
-def _outcome(schedule: due.DueSchedule, found: Due, *, is_over_budget: bool) -> Outcome:
+def _outcome(schedule: due.DueSchedule, found: Due, over: str | None) -> Outcome:
     skips: list[tuple[SkipRange, str | None]] = [(it, None) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
@@ -202,12 +199,12 @@ def _outcome(schedule: due.DueSchedule, found: Due, *, is_over_budget: bool) -> 
     if schedule.skip_next_at in fire:
         skips += [(SkipRange(it, it, 1, SkipReason.MANUAL), None) for it in fire if it == schedule.skip_next_at]
         fire = tuple(it for it in fire if it != schedule.skip_next_at)
-    refusal = _refusal(schedule, is_over_budget=is_over_budget)
+    refusal, detail = refusal_of(schedule, over) or (None, None)
     replaces = False
     if refusal is None and fire:
         refusal, replaces = _overlap(schedule)
     if refusal is not None and fire:
-        skips += [(it, None) for it in _refused(found.fire, fire, refusal)]
+        skips += [(it, detail) for it in _refused(found.fire, fire, refusal)]
         fire = ()
     following = found.next_run_at if len(fire) == len(found.fire) else found.next_if_refused
     return Outcome(due.Move(following, fire), tuple(skips), replaces)
@@ -219,22 +216,6 @@ def _refused(among: Sequence[datetime], refused: Sequence[datetime], reason: Ski
         if is_refused:
             them = list(run)
             yield SkipRange(them[0], them[-1], len(them), reason)
-
-
-def _refusal(schedule: due.DueSchedule, *, is_over_budget: bool) -> SkipReason | None:
-    if schedule.native:
-        return SkipReason.NATIVE
-    if schedule.workspace_status == "removed":
-        return SkipReason.WORKSPACE
-    if schedule.kind == heartbeats.HEARTBEAT and _budget_is_spent(schedule):
-        return SkipReason.BUDGET
-    return SkipReason.BUDGET if is_over_budget else None
-
-
-def _budget_is_spent(schedule: due.DueSchedule) -> bool:
-    today = heartbeats.day_of(schedule.now, ZoneInfo(schedule.timezone))
-    turns = heartbeats.spent(schedule.turns_today, schedule.turns_today_on, today)
-    return heartbeats.is_spent(schedule.daily_turn_budget, turns)
 
 
 def _overlap(schedule: due.DueSchedule) -> tuple[SkipReason | None, bool]:

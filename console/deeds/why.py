@@ -22,6 +22,13 @@ from shared.store.overview import one_moment
 _MINUTE = timedelta(minutes=1)
 _ANOTHER = "a firing of another workspace"
 _FARTHEST = timedelta(days=7)
+_AT_WORK = "one of it will still be at work"
+# What lets none of a schedule's occurrences fire, by the reason of their skips.
+_REFUSED = {
+    "native": "its workspace schedules itself",
+    "workspace": "its workspace was removed",
+    "paused": "the whole fleet is paused, as long as it is",
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,10 @@ def of_schedule(database: Database, schedule: UUID, at: datetime | None, only: U
         if row is None:
             raise not_found("schedule", schedule)
         if at is None:
-            done = None if row.status == "paused" else story.latest(connection, schedule)
-            at = row.now if done is None else min(done, row.now)
+            last = None if row.status == "paused" else story.latest(connection, schedule)
+            at, fired = (row.now, None) if last is None else (min(last[0], row.now), last[1])
+            if fired is not None:
+                return _of_one(connection, at, fired, only)
         if at > row.now:
             return Answer(at, None, _to_come(connection, row, at, only))
         return _past(connection, row, at, only)
@@ -61,6 +70,10 @@ def _past(connection: Postgres, row: Row, at: datetime, only: UUID | None) -> An
     fired = story.firing_of(connection, row.id, minute, minute + _MINUTE)
     if fired is None:
         return Answer(at, None, why_not(row, minute, story.then(connection, row.id, minute, minute + _MINUTE)))
+    return _of_one(connection, at, fired, only)
+
+
+def _of_one(connection: Postgres, at: datetime, fired: UUID, only: UUID | None) -> Answer:
     found = story.firing(connection, fired)
     assert found is not None
     return Answer(at, fired, _story(connection, found, only))
@@ -117,7 +130,8 @@ def _expected(connection: Postgres, row: Row, nominal: datetime, only: UUID | No
     behind = Behind(seen)
     run = next((it for it in seen.runs if it.schedule == row.id and it.nominal_at == nominal), None)
     if run is None:
-        words = f"{row.name} is due at {clock(nominal)} and is expected to be skipped: one of it will still be at work"
+        reason = next((_REFUSED[why] for of, why in seen.skips if of == row.id and why in _REFUSED), _AT_WORK)
+        words = f"{row.name} is due at {clock(nominal)} and is expected to be skipped: {reason}"
         return _say("expected_skip" if nominal < seen.until else "to_come", words, nominal)
     if run.started is None:
         return _say(

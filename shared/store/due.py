@@ -179,7 +179,8 @@ def advance(connection: Postgres, moves: Mapping[Move, Sequence[UUID]], terms: T
                      deferred_until = null, skip_next_at = null,
                      fired_count = s.fired_count + (%(fired)b::int[])[it.move],
                      remaining_runs = s.remaining_runs - (%(fired)b::int[])[it.move],
-                     status = case (%(next)b::timestamptz[])[it.move] when %(never)s then 'archived' else s.status end
+                     status = case (%(next)b::timestamptz[])[it.move] when %(never)s then 'archived' else s.status end,
+                     updated_at = case (%(next)b::timestamptz[])[it.move] when %(never)s then now() else updated_at end
                 from (select id, width_bucket(at, %(firsts)b::bigint[]) as move
                         from unnest((select %(schedules)b::uuid[])) with ordinality as them (id, at)) as it
                where s.id = it.id

@@ -98,24 +98,35 @@ def schedule(connection: Postgres, known: UUID) -> Row | None:
         ).fetchone()
 
 
-def latest(connection: Postgres, known: UUID) -> datetime | None:
-    """The moment of the last thing that a schedule did: a firing, or an occurrence that was skipped."""
-    row = connection.execute(
+def latest(connection: Postgres, known: UUID) -> tuple[datetime, UUID | None] | None:
+    """The moment of the last thing that a schedule did, and its firing; None for an occurrence that was skipped."""
+    return connection.execute(
         """
-        select greatest(
-          (select f.nominal_at from firings f where f.schedule_id = %(known)s order by f.queued_at desc limit 1),
-          (select k.last_at from skips k where k.schedule_id = %(known)s order by k.last_at desc limit 1))
+        select it.at, it.firing
+          from ((select nominal_at as at, id as firing, queued_at as done from firings
+                  where schedule_id = %(known)s order by queued_at desc, id desc limit 1)
+                union all
+                (select last_at, null, last_at from skips
+                  where schedule_id = %(known)s order by last_at desc limit 1)) as it
+         order by it.done desc, it.firing nulls first limit 1
         """,
         {"known": known},
     ).fetchone()
-    return None if row is None else row[0]
 
 
 def firing_of(connection: Postgres, known: UUID, begin: datetime, end: datetime) -> UUID | None:
-    """The firing of a schedule whose nominal time is in a span; of several, the one of an occurrence."""
+    """The firing of a schedule whose nominal time is in a span; of several, the one of an occurrence.
+
+    None where its occurrence there was skipped: a run by hand beside it is no answer to why.
+    """
     row = connection.execute(
         """
         select id from firings where schedule_id = %(known)s and nominal_at >= %(begin)s and nominal_at < %(end)s
+           and (source not in ('manual', 'rerun')
+                or not exists (select from skips k
+                                where k.schedule_id = %(known)s
+                                  and ((k.first_at >= %(begin)s and k.first_at < %(end)s)
+                                       or (k.last_at >= %(begin)s and k.last_at < %(end)s))))
          order by source in ('manual', 'rerun'), nominal_at, id limit 1
         """,
         {"known": known, "begin": begin, "end": end},
@@ -152,8 +163,8 @@ def _pauses(connection: Postgres, known: UUID, at: datetime) -> Sequence[Deed]:
         return cursor.execute(
             """
             select type, actor, at, request_body as body from activity_logs
-             where schedule_id = %s and at <= %s and type in ('schedule_paused', 'auto_paused', 'schedule_resumed')
-             order by at desc limit 1
+             where schedule_id = %s and type in ('schedule_paused', 'auto_paused', 'schedule_resumed')
+             order by at > %s, at desc limit 1
             """,
             [known, at],
         ).fetchall()

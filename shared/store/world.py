@@ -22,7 +22,8 @@ def world(connection: Postgres, hours: float, max_run_seconds: int, alive_s: flo
     row = connection.execute(
         """
         select date_trunc('milliseconds', now()), (select sum(capacity)::int from processes
-                        where kind = 'worker' and seen_at > now() - make_interval(secs => %s) and capacity > 0)
+                        where kind = 'worker' and seen_at > now() - make_interval(secs => %s) and capacity > 0),
+               exists (select from fleet_pause where resumed_at is null)
         """,
         [alive_s],
     ).fetchone()
@@ -34,6 +35,7 @@ def world(connection: Postgres, hours: float, max_run_seconds: int, alive_s: flo
         places(connection),
         schedules(connection, timedelta(hours=hours), max_run_seconds),
         standing(connection),
+        row[2],
     )
 
 

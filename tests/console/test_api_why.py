@@ -153,7 +153,8 @@ def test_an_outage_explains_the_waits_of_what_it_holds_and_of_nothing_else(api: 
         schedule = api.schedule(here, f"of {lane}", lane=lane)["id"]
         [[waits[lane]]] = api.rows(
             """
-            insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, lane, max_run_seconds)
+            insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, lane,
+                                 max_run_seconds)
             select gen_random_uuid(), id, workspace_id, 'scheduled', now(), name, target, lane, 60
               from schedules where id = %s returning id::text
             """,
@@ -168,3 +169,93 @@ def test_an_outage_explains_the_waits_of_what_it_holds_and_of_nothing_else(api: 
     assert codes() == {"claude": "waits_in_line", "a@b": "waits_for_class", None: "waits_for_class"}
     api.rows("update failure_classes set probe_id = %s where place = 'lane:a@b' returning 1", waits["a@b"])
     assert codes()["a@b"] == "waits_in_line"
+
+
+def test_what_a_schedule_did_last_is_its_newest_run_also_by_hand_within_a_minute(api: Api) -> None:
+    schedule = api.schedule(api.workspace())["id"]
+    api.rows(
+        """
+        insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, max_run_seconds)
+        select gen_random_uuid(), id, workspace_id, 'scheduled', now(), name, target, 60 from schedules returning 1
+        """
+    )
+    asked = f"/api/schedules/{schedule}/execute?queue=true"
+
+    first = api.ask("POST", asked).json()["firing_id"]
+    after_first = api.get(f"/api/schedules/{schedule}/why")["firing_id"]
+    second = api.ask("POST", asked).json()["firing_id"]
+    after_second = api.get(f"/api/schedules/{schedule}/why")["firing_id"]
+
+    assert (after_first, after_second) == (first, second)
+    api.rows(
+        """
+        insert into firings (id, schedule_id, workspace_id, source, nominal_at, title, target, max_run_seconds)
+        select gen_random_uuid(), id, workspace_id, 'backfill', '2026-02-01', name, target, 60 from schedules
+        returning 1
+        """
+    )
+    api.rows(
+        """
+        insert into skips (id, schedule_id, first_at, last_at, count, reason)
+        select gen_random_uuid(), id, '2026-03-01', '2026-03-01', 1, 'overlap' from schedules returning 1
+        """
+    )
+    assert api.get(f"/api/schedules/{schedule}/why")["at"].startswith("2026-02-01")
+
+
+def test_a_run_by_hand_does_not_hide_that_its_minutes_occurrence_was_skipped(api: Api) -> None:
+    schedule = api.schedule(api.workspace())["id"]
+    api.rows("update schedules set created_at = '2026-01-01' returning 1")
+    made = api.ask("POST", f"/api/schedules/{schedule}/execute").json()["firing_id"]
+    [[minute, before]] = api.rows("select nominal_at, nominal_at - interval '1 day' from firings")
+    at = quote(minute.replace(second=0, microsecond=0).isoformat())
+
+    def skip(since: datetime, until: datetime) -> None:
+        api.rows("delete from skips returning 1")
+        api.rows(
+            """
+            insert into skips (id, schedule_id, first_at, last_at, count, reason)
+            select gen_random_uuid(), id, %s, %s, 2, 'overlap' from schedules returning 1
+            """,
+            since,
+            until,
+        )
+
+    skip(before, minute + timedelta(days=1))
+    assert api.get(f"/api/schedules/{schedule}/why?at={at}")["firing_id"] == made
+    for since, until in ((before, minute), (minute, minute + timedelta(days=1))):
+        skip(since, until)
+        assert api.get(f"/api/schedules/{schedule}/why?at={at}")["code"] == "skipped_overlap"
+        assert api.get(f"/api/schedules/{schedule}/why")["code"] == "skipped_overlap"
+
+
+def test_a_pause_that_is_older_than_the_log_is_told_all_the_same(api: Api) -> None:
+    schedule = api.schedule(api.workspace(), "nightly")["id"]
+    path = f"/api/schedules/{schedule}/why"
+    api.ask("POST", f"/api/schedules/{schedule}/pause", json={"note": "too loud"})
+    api.rows("update schedules set created_at = '2026-01-01' returning 1")
+    past = f"{path}?at=2026-05-01T03:00:00Z"
+
+    assert api.get(past)["code"] == "unrecorded"  # it was paused later than that
+    api.rows("delete from activity_logs returning 1")
+
+    assert [api.get(it)["code"] for it in (path, past)] == ["paused", "paused"]
+    assert "too loud (since when, the log does not say any more)" in api.get(path)["words"]
+
+
+def test_what_will_not_fire_says_why_not(api: Api) -> None:
+    [[now]] = api.rows("select now()")
+    due: datetime = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+    native = api.schedule(api.workspace("own", native_scheduler=True), cron=f"0 {due.hour} * * *")["id"]
+    plain = api.schedule(api.workspace(), cron=f"0 {due.hour} * * *")["id"]
+    api.ask("POST", "/api/pause", json={"note": "upgrade"})
+
+    told = {it: api.get(f"/api/schedules/{it}/why?at={quote(due.isoformat())}") for it in (native, plain)}
+    skips = {it["schedule_id"]: it["skips"] for it in api.get("/api/forecast?hours=3")["schedules"]}
+    api.ask("POST", "/api/resume")
+
+    assert {it["code"] for it in told.values()} == {"expected_skip"}
+    assert "its workspace schedules itself" in told[native]["words"]
+    assert "the whole fleet is paused" in told[plain]["words"]
+    assert skips == {native: {"native": 1}, plain: {"paused": 1}}
+    assert api.get(f"/api/schedules/{plain}/why?at={quote(due.isoformat())}")["code"] == "expected"

@@ -1,11 +1,14 @@
-"""Why a firing waits that no slot would let start: its own schedule's run, or an outage that it is to try (OBS-3)."""
+"""What is not to be mistaken for something else: a wait for a slot, an outage, a pause (OBS-3)."""
+
+from datetime import timedelta
 
 import pytest
 
 from shared.rules.budgets import Spent
 from shared.rules.why.firing import why_firing
+from shared.rules.why.schedule import Then, why_not
 from shared.rules.why.waiting import Around, Hold, Tripped
-from tests.rules.test_why import HERE, OWN, before, fired, hold
+from tests.rules.test_why import AT, HERE, OWN, PAUSED, before, fired, hold, row
 
 RUNS, HAS_RUN = hold("nightly", 9, schedule_id=OWN), hold("nightly", 9, 1, schedule_id=OWN)
 
@@ -46,3 +49,10 @@ def test_the_one_that_tries_whether_an_outage_is_over_waits_for_its_slot_only() 
     tripped = Tripped("timeout@lane:m", before(9), None, tried_by_it=True)
 
     assert why_firing(waits, [], [], Around([], {}, [tripped])).code == "waits_in_line"
+
+
+def test_what_was_deleted_in_its_pause_is_not_called_paused() -> None:
+    deleted = row(status="archived", updated_at=AT - timedelta(minutes=30))
+
+    assert why_not(deleted, AT, Then(None, [PAUSED], [])).code == "archived"
+    assert why_not(deleted, AT - timedelta(minutes=40), Then(None, [PAUSED], [])).code == "paused"

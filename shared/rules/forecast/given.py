@@ -82,7 +82,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything as it is at `now`. Without a worker, `processes` is None and as many as there are slots."""
+    """Everything as it is at `now`. Without a worker, `processes` is None and as many as there are slots.
+
+    `paused`: the whole fleet is, and nobody says until when.
+    """
 
     now: datetime
     caps: Mapping[str, int]
@@ -90,6 +93,7 @@ class World:
     places: Sequence[Place]
     schedules: Sequence[Planned]
     standing: Sequence[Standing] = ()
+    paused: bool = False
 
     @property
     def usual_ms(self) -> int:
@@ -102,4 +106,6 @@ class World:
         place = next(it for it in self.places if it.id == workspace)
         if place.native:
             return SkipReason.NATIVE
-        return SkipReason.WORKSPACE if place.status == "removed" else None
+        if place.status == "removed":
+            return SkipReason.WORKSPACE
+        return SkipReason.PAUSED if self.paused else None

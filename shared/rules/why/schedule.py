@@ -22,7 +22,7 @@ _SKIPS = {
     "paused": "it, or the whole fleet, was paused",
     "missed": "nobody was up when it came, or a later one took its place",
     "deadline": "it was later than its start deadline allows when somebody was up again",
-    "budget": "its daily turn budget was used up",
+    "budget": "a budget was used up",
     "manual": "a person had asked to skip it",
     "quarantined": "it had been set aside: its next occurrence could not be computed",
     "workspace": "its workspace was removed",
@@ -78,7 +78,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """What the rows say of a moment: its skip, pauses and resumes before it, edits after it."""
+    """What the rows say of a moment: its skip, the last pause or resume before it (else one after), edits after it."""
 
     skip: Skipped | None
     pauses: Sequence[Deed]
@@ -91,13 +91,9 @@ def why_not(row: Row, at: datetime, then: Then) -> Why:
         return _say("not_there_yet", f"{row.name} was not there yet: it was made at {clock(row.created_at)}", at)
     if then.skip is not None:
         return _skipped(row, then.skip)
-    paused = _paused(row, at, then.pauses)
-    if paused is not None:
-        return paused
     if row.status == "archived" and at >= row.updated_at:
         return _say("archived", f"{row.name} had ended or was deleted at {clock(row.updated_at)}", at)
-    waiting = _waiting(row, at)
-    return waiting or _not_due(row, at, then.edits)
+    return _paused(row, at, then.pauses) or _waiting(row, at) or _not_due(row, at, then.edits)
 
 
 def paused_now(row: Row, at: datetime) -> Why | None:
@@ -141,7 +137,10 @@ def _skipped(row: Row, skip: Skipped) -> Why:
 
 
 def _paused(row: Row, at: datetime, pauses: Sequence[Deed]) -> Why | None:
-    """Paused then, by the last pause or resume before."""
+    """Paused then, by the last pause or resume before; a pause that is not in the log is older than that."""
+    if row.status == "paused" and not pauses:
+        since = "since when, the log does not say any more"
+        return _say("paused", f"{row.name} is paused{_by(row.paused_by, row.pause_note)} ({since})", at)
     last = max((it for it in pauses if it.at <= at), key=lambda it: it.at, default=None)
     if last is None or last.type in _RESUMES:
         return None
