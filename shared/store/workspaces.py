@@ -61,8 +61,8 @@ def get(connection: Postgres, workspace: UUID) -> Workspace | None:
 
 
 def by_name(connection: Postgres, name: str) -> UUID | None:
-    """The id of the workspace of that name."""
-    row = connection.execute("select id from workspaces where name = %s", [name]).fetchone()
+    """The id of the workspace that has this name now."""
+    row = connection.execute("select id from workspaces where name = %s and status <> 'removed'", [name]).fetchone()
     return None if row is None else row[0]
 
 

@@ -154,6 +154,23 @@ def test_a_removed_workspace_is_not_edited_back(api: Api) -> None:
     assert (answer.status_code, answer.json()["error"]) == (409, "workspace_removed")
 
 
+def test_a_removed_workspace_leaves_its_name_to_another(api: Api, cli: Cli) -> None:
+    gone = api.workspace("lab")
+    api.schedule(gone)
+    api.ask("DELETE", f"/api/workspaces/{gone}")
+
+    again = api.workspace("lab")
+    refused = api.ask("POST", "/api/workspaces", json={"name": "lab"})
+    api.schedule(again)
+    api.ask("DELETE", f"/api/workspaces/{again}")
+    other = api.workspace("other")
+    renamed = api.ask("PATCH", f"/api/workspaces/{other}", json={"name": "lab"})
+
+    assert (refused.json()["error"], refused.json()["existing_id"]) == ("name_taken", again)
+    assert renamed.status_code == 200
+    assert cli.json("workspace", "show", "lab")["id"] == other
+
+
 def test_the_command_line_pauses_resumes_restarts_and_asks(api: Api, cli: Cli) -> None:
     cli("workspace", "add", "lab", "--restart-command", "echo 'two words'", "--wake-url", "http://127.0.0.1:9/")
     known = cli.json("workspace", "show", "lab")
