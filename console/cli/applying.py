@@ -16,11 +16,14 @@ from console.cli.show import json_option
 
 _ONLY_TRY = {"dry_run": "true"}
 _SIGNS = {"add": "+", "edit": "~", "delete": "-"}
+_ENDED = "ended"
+# What the API says of times of which nothing is left.
+_OVER = {"run_at_past", "no_occurrence"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing to do: `add`, `edit` or `delete` a schedule, and for an edit what of it."""
+    """One thing to do: `add`, `edit` or `delete` a schedule, and for an edit what of it; or that it has `ended`."""
 
     deed: str
     name: str
@@ -45,7 +48,8 @@ def apply(context: click.Context, file: str, dry_run: bool, prune: bool, as_json
     """
     declared = read(file)
     api = server(context)
-    changes = _changes(api, declared, prune)
+    found = _changes(api, declared, prune)
+    changes = [it for it in found if it.deed != _ENDED]
     if not dry_run:
         for it in changes:
             _make(api, it, quiet=as_json)
@@ -56,13 +60,19 @@ def apply(context: click.Context, file: str, dry_run: bool, prune: bool, as_json
         ]
         show.as_json({"dry_run": dry_run, "changes": told})
         return
-    for it in changes:
+    _show(found, len(declared), dry_run=dry_run)
+
+
+def _show(found: list[Change], declared: int, *, dry_run: bool) -> None:
+    for it in found:
+        if it.deed == _ENDED:
+            click.echo(show.cell(f"= {it.name} has ended; with other times it would be added anew", 0))
+            continue
         click.echo(show.cell(f"{_SIGNS[it.deed]} {it.name}", 0))
-        if it.deed == "edit":
-            for name, edit in it.edits().items():
-                click.echo(show.cell(f"    {name}: {_told(edit['from'])} -> {_told(edit['to'])}", 0))
-    same = len(declared) - sum(it.deed != "delete" for it in changes)
-    counts = ", ".join(f"{sum(it.deed == deed for it in changes)} to {deed}" for deed in _SIGNS)
+        for name, edit in it.edits().items() if it.deed == "edit" else ():
+            click.echo(show.cell(f"    {name}: {_told(edit['from'])} -> {_told(edit['to'])}", 0))
+    same = declared - sum(it.deed != "delete" for it in found)
+    counts = ", ".join(f"{sum(it.deed == deed for it in found)} to {deed}" for deed in _SIGNS)
     click.echo(f"{counts}, {same} as they are{'; nothing was changed (--dry-run)' if dry_run else ''}")
 
 
@@ -93,6 +103,10 @@ def _changes(api: Server, declared: list[dict[str, Any]], prune: bool) -> list[C
 
 def _edit(api: Server, name: str, known: dict[str, Any], body: dict[str, Any]) -> Change | None:
     """What of a schedule would be another, by the API's own reading of the file; None where nothing."""
+    # Runs that remain are counted down: what a file says of them is where they began.
+    wanted = body["remaining_runs"]
+    if known["remaining_runs"] is not None and type(wanted) is int and wanted > 0:
+        body = {**body, "remaining_runs": known["remaining_runs"]}
     # What nobody knows is sent too, so that the API says that there is no such field.
     told = {it: value for it, value in body.items() if it not in known or known[it] != value}
     if not told:
@@ -104,8 +118,26 @@ def _edit(api: Server, name: str, known: dict[str, Any], body: dict[str, Any]) -
 
 
 def _add(api: Server, name: str, body: dict[str, Any]) -> Change:
-    _tried(name, lambda: api.ask("POST", "/api/schedules", body, query=_ONLY_TRY))
-    return Change("add", name, body, {})
+    """One that has ended by its own bounds stays so: it does not begin anew with each apply."""
+    try:
+        made = _tried(name, lambda: api.ask("POST", "/api/schedules", body, query=_ONLY_TRY))["schedule"]
+    except Failure as failure:
+        if failure.codes & _OVER and _archived(api, body):
+            return Change(_ENDED, name, {}, {})
+        raise
+    is_bound = made["remaining_runs"] is not None
+    has_ended = is_bound and any(_has_run_out(it, made) for it in _archived(api, body))
+    return Change(_ENDED if has_ended else "add", name, body, {})
+
+
+def _archived(api: Server, body: dict[str, Any]) -> list[Any]:
+    return api.every("/api/schedules", workspace=body["workspace_id"], name=body["name"], status="archived")
+
+
+def _has_run_out(ended: dict[str, Any], made: dict[str, Any]) -> bool:
+    """Whether this is what would be made, with no run left."""
+    same = all(ended[it] == made[it] for it in (*DEFAULTS, "target") if it != "remaining_runs")
+    return same and ended["remaining_runs"] == 0
 
 
 def _tried(name: str, ask: Callable[[], Any]) -> Any:
@@ -113,7 +145,8 @@ def _tried(name: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except Failure as failure:
-        raise Failure(f"{name}: {failure.message} Nothing was changed.", failure.exit_code) from failure
+        words = f"{name}: {failure.message} Nothing was changed."
+        raise Failure(words, failure.exit_code, failure.codes) from failure
 
 
 def _make(api: Server, it: Change, *, quiet: bool) -> None:

@@ -21,10 +21,11 @@ _REMEDIES = {
 
 
 class Failure(click.ClickException):
-    """An error for people: one line, and how this command exits."""
+    """An error for people: one line, and how this command exits; `codes` are what the API calls what is wrong."""
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+    def __init__(self, message: str, exit_code: int = FAILED, codes: frozenset[str] = frozenset()) -> None:
         super().__init__(one_line(message))
+        self.codes = codes
         self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue]
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 click's own signature
@@ -40,4 +41,5 @@ def of_answer(status: int, problem: Any) -> Failure:
         eta = Guess(float(told.get("slot_eta_s", 0)), bool(told.get("slot_eta_measured", True)))
         detail = f"The limit {told.get('limit')} is full; {in_words(eta)}."
     remedy = _REMEDIES.get(str(told.get("error")), "")
-    return Failure(f"{detail} {remedy}".strip(), _CODES.get(status, FAILED))
+    codes = frozenset(str(it.get("code")) for it in told.get("errors", ()))
+    return Failure(f"{detail} {remedy}".strip(), _CODES.get(status, FAILED), codes)

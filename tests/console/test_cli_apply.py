@@ -146,6 +146,60 @@ def test_what_is_exported_is_applied_elsewhere_as_it_was(cli: Cli, api: Api, fil
     assert [copied[name] for name in same] == [plain[name] for name in same]
 
 
+FEW = "- {workspace: lab, name: few, cron: 0 3 * * *, remaining_runs: 9, target: {kind: command, argv: [a]}}\n"
+GONE = "update schedules set status = 'archived', next_run_at = null where status = 'active'"
+
+
+def test_a_single_run_that_is_over_stands_in_no_applys_way(cli: Cli, api: Api, file: Path) -> None:
+    api.workspace("lab")
+    cli("schedule", "apply", str(file))
+    api.rows(f"{GONE} and name = 'once' returning 1")
+    file.write_text(FILE.replace("2099", "2026"))
+
+    assert cli("schedule", "apply", str(file)).stdout.splitlines() == [
+        "= lab/once has ended; with other times it would be added anew",
+        "0 to add, 0 to edit, 0 to delete, 1 as they are",
+    ]
+    assert json.loads(cli("schedule", "apply", str(file), "--json").stdout)["changes"] == []
+    assert [it["name"] for it in cli.json("schedule", "list")] == ["nightly"]
+    file.write_text(FILE)
+    assert "+ lab/once" in cli("schedule", "apply", str(file)).stdout
+    api.rows(f"{GONE} and name = 'nightly' returning 1")
+    assert "+ lab/nightly" in cli("schedule", "apply", str(file)).stdout  # somebody had deleted it
+
+
+def test_runs_that_are_counted_down_begin_anew_with_no_apply(cli: Cli, api: Api, file: Path) -> None:
+    api.workspace("lab")
+    file.write_text("schedules:\n" + FEW)
+
+    def applied(text: str = FEW) -> list[str]:
+        file.write_text("schedules:\n" + text)
+        return cli("schedule", "apply", str(file)).stdout.splitlines()
+
+    applied()
+    api.rows("update schedules set remaining_runs = 6 returning 1")
+    assert "1 as they are" in applied()[0]
+    assert cli.json("schedule", "show", "few")["remaining_runs"] == 6
+    assert applied(FEW.replace(" remaining_runs: 9,", ""))[1].strip() == "remaining_runs: 6 -> -"
+    assert applied()[1].strip() == "remaining_runs: - -> 9"
+    api.rows(f"{GONE} returning 1")
+    assert applied()[0] == "+ lab/few"  # somebody had deleted it
+    api.rows(GONE.replace(" where", ", remaining_runs = 0 where") + " returning 1")
+    assert applied()[0].startswith("= lab/few has ended")
+    assert cli.json("schedule", "list") == []
+    assert applied(FEW.replace("[a]", "[b]"))[0] == "+ lab/few"
+    api.rows(f"{GONE} returning 1")
+    assert applied(FEW.replace(" remaining_runs: 9,", ""))[0] == "+ lab/few"
+
+
+def test_a_time_that_passed_where_nothing_ever_ran_is_a_mistake(cli: Cli, api: Api, file: Path) -> None:
+    api.workspace("lab")
+    file.write_text(FILE.replace("2099", "2026"))
+
+    assert "run_at has passed" in cli("schedule", "apply", str(file), exits=2).stderr
+    assert api.rows("select count(*) from schedules") == [(0,)]
+
+
 def test_an_edit_shows_in_the_history_and_a_skip_beside_the_next_time(cli: Cli, api: Api) -> None:
     api.schedule(api.workspace("lab"))
     cli("schedule", "edit", "nightly", "--max-turns", "9")
