@@ -128,12 +128,14 @@ def _need_budget(connection: Postgres, made: firings.ByHand, how: How) -> None:
     if how.forced or how.queue:
         return
     for it in budgets.of_firing(connection, made.schedule_id, made.workspace_id):
-        if is_used_up(it.measures()):
-            detail = (
-                f"The budget {it.key} of the last 24 hours is used up. Raise it, wait in line with ?queue=true"
-                " until spend is a day old, or go past it with ?force=true."
-            )
-            raise Problem(409, "budget_used_up", detail, budget=it.key)
+        told, until = f"The budget {it.key} of the last 24 hours is used up", "spend is a day old"
+        if not is_used_up(it.measures()):
+            # A claim would be refused and the firing wait, although it was to start at once.
+            told, until = f"What the budget {it.key} has left is held for what runs", "that ends"
+            if not is_used_up((name, budget, spent + held) for name, budget, spent, held in it.with_held()):
+                continue
+        detail = f"{told}. Raise it, wait in line with ?queue=true until {until}, or go past it with ?force=true."
+        raise Problem(409, "budget_used_up", detail, budget=it.key)
 
 
 def _of_schedule(connection: Postgres, known: Schedule, how: How) -> firings.ByHand:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.console.conftest import SLEEPS, Api
+from tests.console.test_api_firings import run
 
 
 def test_a_budget_is_set_listed_and_removed(api: Api) -> None:
@@ -48,3 +49,20 @@ def test_a_run_by_hand_is_refused_while_its_budget_is_spent(api: Api) -> None:
     assert (told.status_code, told.json()["error"], told.json()["budget"]) == (409, "budget_used_up", "fleet")
     assert api.rows("select count(*) from firings") == [(0,)]
     assert api.ask("POST", "/api/firings?force=true", json=body).status_code == 200
+
+
+def test_a_run_by_hand_is_refused_while_what_runs_holds_all_of_its_budget(api: Api) -> None:
+    """Its claim would be refused, and it would wait, although it was said to start."""
+    body = {"workspace_id": api.workspace(), "target": SLEEPS}
+    api.ask("PUT", "/api/limits/fleet", json={"cap": 9})
+    api.ask("PUT", "/api/budgets/fleet", json={"turns": 5})
+    run(api, api.ask("POST", "/api/firings", json=body).json()["firing_id"])
+
+    told = api.ask("POST", "/api/firings", json=body)
+    queued = api.ask("POST", "/api/firings?queue=true", json=body)
+    api.rows("update spend set turns = 4 returning 1")
+
+    assert (told.status_code, told.json()["error"], told.json()["budget"]) == (409, "budget_used_up", "fleet")
+    assert "is held for what runs" in told.json()["detail"]
+    assert queued.status_code == 202
+    assert api.ask("POST", "/api/firings", json=body).status_code == 200
