@@ -16,6 +16,7 @@ from console.problems import Problem, Wrong, invalid, not_found, refused
 from shared.admission import Admission
 from shared.rules.cron import parse_cron
 from shared.rules.cron_notes import Note, saturation
+from shared.rules.jitter import jitter
 from shared.rules.planning import Plan, Standing, Timing, check, plan, refuse_past_start, replan
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import clean_json
@@ -100,10 +101,16 @@ def _edit(connection: Postgres, known: Schedule, values: Mapping[str, Any], acto
         return Saved(known, ())
     changes = clean_json({it: {"from": _told(before[it]), "to": _told(after[it])} for it in sorted(changed)})
     assert isinstance(changes, dict)
-    _write(connection, schedule_edits.Edit(known.id, after, changes, actor), planned)
+    skips = known.skip_next_at if planned is None or _next(known.id, after, planned) == known.skip_next_at else None
+    _write(connection, schedule_edits.Edit(known.id, after, changes, actor, skip_next_at=skips), planned)
     _log(connection, "schedule_edited", actor, after["workspace_id"], known.id, {"changed": sorted(changed)})
     saved = _get(connection, known.id)
     return Saved(saved, planned.notes + _saturation(saved, schedules.now(connection)) if planned else ())
+
+
+def _next(schedule: UUID, values: Mapping[str, Any], planned: Plan) -> datetime:
+    """Its next occurrence, not when that starts: jitter comes on top of it."""
+    return planned.next_run_at - jitter(schedule, values["jitter_s"])
 
 
 def _saturation(saved: Schedule, now: datetime) -> tuple[Note, ...]:

@@ -25,6 +25,8 @@ class Edit:
     # must not lose an occurrence.
     next_run_at: datetime | None = None
     since: datetime | None = None
+    # The occurrence that a person took out, if it is still the next one.
+    skip_next_at: datetime | None = None
 
 
 def write(connection: Postgres, edit: Edit) -> int:
@@ -44,13 +46,19 @@ def write(connection: Postgres, edit: Edit) -> int:
           max_turns_set_at = case when max_turns is distinct from %(max_turns)s then now() else max_turns_set_at end,
           next_run_at = coalesce(%(next_run_at)s, next_run_at),
           deferred_until = case when %(next_run_at)s::timestamptz is null then deferred_until end,
-          skip_next_at = case when %(next_run_at)s::timestamptz is null then skip_next_at end,
+          skip_next_at = %(skip_next_at)s,
           timing_since = coalesce(%(since)s, timing_since),
           revision = revision + 1, updated_at = now()
         where id = %(id)s
         returning revision
         """,
-        {**as_columns(edit.values), "id": edit.schedule, "next_run_at": edit.next_run_at, "since": edit.since},
+        {
+            **as_columns(edit.values),
+            "id": edit.schedule,
+            "next_run_at": edit.next_run_at,
+            "since": edit.since,
+            "skip_next_at": edit.skip_next_at,
+        },
     ).fetchone()
     assert row is not None
     connection.execute(
@@ -121,13 +129,15 @@ def newest_decided(connection: Postgres, schedule: UUID) -> datetime | None:
 def resume(connection: Postgres, schedule: UUID, next_run_at: datetime) -> bool:
     """Makes a paused schedule active from now on, its streaks forgotten; False when it is not paused.
 
+    An occurrence that a person took out stays so, if it is still the next one.
+
     Where zones' rules changed meanwhile, the next occurrence may be an earlier one: then it counts as an edit.
     """
     told = connection.execute(
         """
         update schedules
-           set status = 'active', next_run_at = %(next)s, deferred_until = null, skip_next_at = null,
-               updated_at = now(),
+           set status = 'active', next_run_at = %(next)s, deferred_until = null,
+               skip_next_at = case when next_run_at = %(next)s then skip_next_at end, updated_at = now(),
                revision = revision + case when next_run_at > %(next)s then 1 else 0 end,
                paused_reason = null, paused_by = null, paused_until = null, pause_note = null,
                failure_streak = 0, turn_budget_breach_streak = 0, near_lease_streak = 0, held_streak = 0

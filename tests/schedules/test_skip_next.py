@@ -48,6 +48,28 @@ def test_what_was_taken_back_or_edited_away_runs(world: World) -> None:
     assert world.skips(back.id) == []
 
 
+def test_what_was_taken_out_stays_so_while_it_is_the_next_one(world: World) -> None:
+    paused, edited, over = world.schedule("paused"), world.schedule("edited", jitter_s=60), world.schedule("over")
+    for it in (paused, edited, over):
+        skipping.skip_next(world.admission.database, it.id, "me")
+    assert paused.next_run_at is not None
+    first = paused.next_run_at
+
+    world.pause(paused.id)
+    world.resume(paused.id)
+    world.edit(edited.id, jitter_s=120, end_at=first + 9 * HOUR)
+    world.pause(over.id)
+    world.set(first + timedelta(minutes=5))
+    world.resume(over.id)
+    assert world.one("select skip_next_at from schedules where id = %s", over.id) is None
+    world.beat()
+    world.later(hours=1)
+    world.beat()
+
+    assert [world.fired(it.id) for it in (paused, edited, over)] == [[first + HOUR]] * 3
+    assert [world.skips(it.id)[0][3] for it in (paused, edited, over)] == ["manual", "manual", "paused"]
+
+
 def test_what_is_paused_or_ended_has_no_next_occurrence_to_skip(world: World) -> None:
     known = world.schedule("a")
     world.pause(known.id)
