@@ -40,7 +40,8 @@ def skipped(connection: Postgres, schedule: UUID, span: tuple[datetime, datetime
 def replace_skips(connection: Postgres, schedule: UUID, planned: Backfill) -> None:
     """Takes the occurrences that are to be fired out of the skips that they are in."""
     connection.execute("delete from skips where id = any(%s)", [[it.id for it in planned.replaced]])
-    due.add_skips(connection, [due.NewSkip.of(schedule, it.left, it.of.detail) for it in planned.pieces])
+    left = [due.NewSkip.of(schedule, it.left, it.of.detail) for it in planned.pieces]
+    due.add_skips(connection, left, counted=True)
 
 
 def count_fired(connection: Postgres, schedule: UUID, made: Sequence[object]) -> None:

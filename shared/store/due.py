@@ -239,18 +239,19 @@ def defer(connection: Postgres, deferrals: Sequence[Deferral]) -> None:
     )
 
 
-def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
+def add_skips(connection: Postgres, skips: Sequence[NewSkip], *, counted: bool = False) -> None:
     """Records occurrences that made no firing; where some of them are recorded already, that stands.
 
-    A tick must not fail over and over because of one schedule's past.
+    A tick must not fail over and over because of one schedule's past. `counted`: metrics have them already.
     """
     if not skips:
         return
     written = connection.execute(
         """
-        insert into skips (id, schedule_id, first_at, last_at, count, reason, detail)
-        select * from unnest(%(ids)b::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
-                             %(last)s::timestamptz[], %(counts)s::bigint[], %(reasons)s::text[], %(details)s::text[])
+        insert into skips (id, schedule_id, first_at, last_at, count, reason, detail, is_counted)
+        select *, %(counted)s
+          from unnest(%(ids)b::uuid[], %(schedules)s::uuid[], %(first)s::timestamptz[],
+                      %(last)s::timestamptz[], %(counts)s::bigint[], %(reasons)s::text[], %(details)s::text[])
         on conflict do nothing
         """,
         {
@@ -261,6 +262,7 @@ def add_skips(connection: Postgres, skips: Sequence[NewSkip]) -> None:
             "counts": [it.count for it in skips],
             "reasons": [it.reason for it in skips],
             "details": [it.detail for it in skips],
+            "counted": counted,
         },
     )
     if written.rowcount < len(skips):

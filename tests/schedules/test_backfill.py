@@ -7,7 +7,7 @@ import pytest
 
 from console.deeds import backfill
 from console.problems import Problem
-from shared.store import invariants
+from shared.store import invariants, tallies
 from tests.schedules.conftest import NOON, World
 
 HOUR = timedelta(hours=1)
@@ -49,6 +49,23 @@ def test_a_backfill_takes_the_place_of_skips_and_leaves_the_rest_of_them(world: 
     again = run(world, schedule, 2, 3)
     assert (again.made, again.planned.fired_already) == ((), 2)
     assert invariants.broken(world.rows) == []
+
+
+@pytest.mark.parametrize("folds", [[], [0], [1], [0, 1, 2]])
+def test_a_skip_that_a_backfill_takes_apart_was_counted_once(world: World, folds: list[int]) -> None:
+    """A counter neither goes down nor counts again, whenever rows are folded into it."""
+    schedule = outage(world)
+    counted = [4.0]
+
+    for step in range(3):
+        if step in folds:
+            tallies.fold(world.rows, 100)
+        if step < 2:
+            run(world, schedule, 2 + step, 2.5 + step)
+        counted += [it.value for it in tallies.counted(world.rows) if it.name == "skips"]
+
+    assert counted == [4.0] * 4
+    assert [count for _, _, count, _ in world.skips(schedule.id)] == [1, 1]
 
 
 def test_a_dry_run_says_what_would_be_fired_and_changes_nothing(world: World) -> None:
