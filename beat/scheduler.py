@@ -83,8 +83,9 @@ class Scheduler(CeleryScheduler):
         if self._is_time("settings", SETTINGS_GOOD_FOR_S):
             self.settings = settings.read(table=settings_table.load(self.database.connection()))
             self.admission.use(self.settings)
-        if self._is_time("own cap", float("inf")):
+        if "own cap" not in self.last:
             self.admission.write_own_cap(self.settings, self.node)
+            self._is_time("own cap", float("inf"))
 
     def _send_maintenance(self) -> None:
         """What has not run for its interval. Any beat may send it; the tasks take turns by a row.

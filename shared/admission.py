@@ -218,6 +218,8 @@ class Admission:
                 event("cap.written", cap=settings.max_concurrent, by=by)
         except InsufficientPrivilege:
             event("cap.not_written", level=logging.WARNING, cap=settings.max_concurrent, by=by)
+        except (OperationalError, RedisError, OSError) as error:
+            trouble("gate.not_told", error, deed="own cap")  # the rows have it: the reconciler will
 
     def remove_limit(self, key: str, by: str) -> bool:
         """Removes a limit, here and in the gate; False when there is none."""

@@ -1,13 +1,18 @@
 """What a worker starts beside Celery's own parts: the keeper, and the count of its room."""
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from celery import Celery, bootsteps, signals
+from celery.worker import state
 
+from shared import pulse
 from shared.celery_app import FIRINGS, MAINTENANCE
-from shared.events import event
+from shared.events import event, trouble
 from shared.redis_modes import cluster_refused
 from shared.settings import addresses
+from shared.store.connection import AWAY
 from workers import room, station
 from workers.beat_watch import BeatWatch
 from workers.keeper import Keeper
@@ -15,6 +20,10 @@ from workers.reaper import reap_former_self
 from workers.strays import end_strays
 from workers.watch import TURNS_EVERY_S, Watch
 
+_Told = TypeVar("_Told")
+
+# How often a worker looks for a Postgres that is away when it starts.
+LOOK_AGAIN_S = 1.0
 # One process for a firing, one for maintenance.
 SMALLEST = 2
 
@@ -40,12 +49,12 @@ class Keeping(bootsteps.StartStopStep):
         queues = set(worker.app.amqp.queues.consume_from)
         if (why := cluster_refused(addresses())) is not None:
             raise SystemExit(why)
-        own = station.station(worker.app)
+        own = _once_there(lambda: station.station(worker.app))
         ended = end_strays(str(own.installation))
-        reaped = reap_former_self(own)
+        reaped = _once_there(lambda: reap_former_self(own))
         if ended or reaped:
             event("former_self.ended", strays=ended, attempts=reaped)
-        own.admission.write_own_cap(own.settings, own.worker.node)
+        _once_there(lambda: own.admission.write_own_cap(own.settings, own.worker.node))
         own.database.close()  # the keeper's thread has its own connection, and so has each child
         keeper = self.keeper = Keeper(own, lambda: capacity(queues, worker))
         room.use(room.Room(lambda: capacity(queues, worker), keeper.may_claim))
@@ -84,6 +93,18 @@ class Keeping(bootsteps.StartStopStep):
             self.keeper = None
         room.use(None)
         station.close()
+
+
+def _once_there(deed: Callable[[], _Told]) -> _Told:
+    """What it comes to, once Postgres is there: who is started before waits, as Celery does for its broker."""
+    while True:
+        try:
+            return deed()
+        except AWAY as error:
+            trouble("worker.waits", error)
+        pulse.touch()
+        time.sleep(LOOK_AGAIN_S)
+        state.maybe_shutdown()
 
 
 def capacity(queues: set[str], worker: Any) -> int:
