@@ -110,6 +110,8 @@ def cancel(admission: Admission, firing: UUID, actor: str) -> Literal["cancelled
     deed = Deed("firing_cancelled", actor, body, **about)
     try:
         answer = admission.cancel(firing, Reason.CANCELLED, deed)
+        if answer == "cancelled" and known.schedule_id is not None:
+            admission.offer_next_of([known.schedule_id])  # as whoever ends a firing does
     except AWAY as error:
         # The rows were written first; that the gate does not know yet delays nothing but its slot.
         trouble("gate.not_told", error, deed="cancel", firing=firing)

@@ -163,6 +163,19 @@ def test_a_waiting_firing_is_cancelled_at_once_and_a_second_time_is_the_same(api
     assert api.get("/api/slots")["gate"]["reserved"] == 1
 
 
+def test_a_schedules_next_firing_is_in_line_as_soon_as_the_one_before_it_is_cancelled(api: Api) -> None:
+    """That one took its place in line when another of the schedule ended; it need not wait for the reconciler."""
+    workspace, admission = api.workspace(), api.app.state.admission
+    api.fill(workspace)
+    path = f"/api/schedules/{api.schedule(workspace, overlap='queue_all')['id']}/execute"
+    first, second = (UUID(api.ask("POST", path, params={"queue": "true"}).json()["firing_id"]) for _ in range(2))
+    admission.withdraw([second])
+
+    assert api.ask("POST", f"/api/firings/{first}/cancel").json()["answer"] == "cancelled"
+
+    assert [it.state for it in admission.gate.states([first, second])] == ["", "waiting"]
+
+
 def test_a_running_firing_is_asked_to_end_and_an_ended_one_is_not(api: Api) -> None:
     first, second = api.fill(api.workspace())
     run(api, first)
