@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,30 +97,40 @@ def test_a_claim_that_needs_postgres_first_is_given_up_and_the_firing_runs_later
     runs_after_all(fleet, station, first)
 
 
+def test_a_claim_of_a_past_epoch_is_made_again_under_the_one_that_stands(
+    fleet: Fleet, station: Station, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first] = in_line(fleet, "a")
+    once_refused_for_its_epoch(fleet, monkeypatch, lambda: None)
+
+    assert execute(station, first, "celery-1") == "completed"
+    assert statuses(fleet) == [("a", "completed")]
+    assert not broken(fleet.database.connection())
+
+
 def test_a_lease_that_cannot_be_given_back_is_not_lost(
-    fleet: Fleet, station: Station, broker: Redis, useless: Away, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, station: Station, broker: Redis, away: Away, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Postgres has refused it, since it is of another epoch by now; and is away when that is to be mended."""
     [first] = in_line(fleet, "a")
+    with ExitStack() as stack:
+        once_refused_for_its_epoch(fleet, monkeypatch, lambda: stack.enter_context(away()))
+        assert execute(station, first, "celery-1") == "not claimed"
+
+    runs_after_all(fleet, station, first)
+
+
+def once_refused_for_its_epoch(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, afterwards: Callable[[], object]) -> None:
     really = claiming._claim_in_postgres
-    blocks = []
 
     def refuses(*given: Any) -> Any:
+        monkeypatch.setattr(claiming, "_claim_in_postgres", really)
         fleet.database.connection().execute("update epoch set number = number + 1")
         answer = really(*given)
-        blocks.append(useless())
-        blocks[-1].__enter__()
+        afterwards()
         return answer
 
     monkeypatch.setattr(claiming, "_claim_in_postgres", refuses)
-    try:
-        assert execute(station, first, "celery-1") == "not claimed"
-    finally:
-        blocks[-1].__exit__(None, None, None)
-    monkeypatch.undo()
-
-    assert len(blocks) == 1
-    runs_after_all(fleet, station, first)
 
 
 def runs_after_all(fleet: Fleet, station: Station, firing: UUID) -> None:
