@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -61,10 +63,21 @@ def client(url: str, **options: Any) -> Redis:
     """A client of that server; of Sentinels' primary also after another one has become it."""
     found = watched(url)
     if found is None:
-        return Redis.from_url(url, **options)
+        return _Client.from_url(url, **options)
     manager = Sentinel(found.hosts, sentinel_kwargs=found.asking(**options))
     about: dict[str, Any] = {"db": found.database, **found.login(), **options}
     return manager.master_for(found.primary, connection_pool_class=_Pool, **about)
+
+
+class _Client(Redis):
+    """Leaves a server that has become a replica, as a client of Sentinels does: its name may lead to another by now."""
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        try:
+            return super().parse_response(connection, command_name, **options)
+        except ReadOnlyError as error:
+            connection.disconnect()
+            raise RedisConnectionError(f"it is no primary: {error}") from error
 
 
 class _Pool(SentinelConnectionPool):
