@@ -126,7 +126,8 @@ def pause_schedule(
         show.as_json(after)
         return
     by = f"by {after['paused_by']}" + (f": {after['pause_note']}" if after["pause_note"] else "")
-    click.echo(show.cell(f"{after['workspace']}/{after['name']} is paused {by}", 0))
+    ends = f" (resumes {show.ago(after['paused_until'])})" if after["paused_until"] else ""
+    click.echo(show.cell(f"{after['workspace']}/{after['name']} is paused {by}{ends}", 0))
 
 
 @schedule.command("resume")

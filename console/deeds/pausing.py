@@ -25,7 +25,10 @@ class Pause:
 
 
 def pause(admission: Admission, schedule: UUID, wish: Pause, actor: str) -> Schedule:
-    """Pauses a schedule: what waits of it is held (or ended), what runs goes on."""
+    """Pauses a schedule: what waits of it is held (or ended), what runs goes on.
+
+    One that is paused until another moment is paused until this one: who asks without one means for good.
+    """
     with admission.database.transaction() as connection:
         known = lock_fresh(connection, schedule)
         if known.status == "archived":

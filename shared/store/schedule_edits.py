@@ -100,13 +100,22 @@ def revisions(connection: Postgres, schedule: UUID, most: int, before: int | Non
 
 
 def pause(connection: Postgres, schedule: UUID, by: str, note: str | None, until: datetime | None) -> bool:
-    """Pauses an active schedule; False when it is not active."""
+    """Pauses a schedule that is not archived; False when it is paused so already.
+
+    Of one that is paused the newest wish counts, until when and by whom; a note stays until there is another.
+    """
     told = connection.execute(
         """
         update schedules
-           set status = 'paused', paused_reason = 'manual', paused_by = %(by)s, pause_note = %(note)s,
+           set status = 'paused', paused_by = %(by)s, pause_note = coalesce(%(note)s, pause_note),
+               paused_reason = case paused_reason when 'quarantined' then paused_reason else 'manual' end,
                paused_until = %(until)s, updated_at = now()
-         where id = %(schedule)s and status = 'active'
+         where id = %(schedule)s
+           and (status = 'active'
+                or (status = 'paused'
+                    and (paused_reason not in ('manual', 'quarantined')
+                         or (paused_until, pause_note)
+                            is distinct from (%(until)s::timestamptz, coalesce(%(note)s, pause_note)))))
         """,
         {"schedule": schedule, "by": by, "note": note, "until": until},
     )

@@ -57,6 +57,7 @@ def test_a_schedule_is_added_edited_paused_resumed_and_deleted(cli: Cli) -> None
     paused = cli("schedule", "pause", "nightly", "-m", "too loud")
     assert "is paused by cli:" in paused.stdout
     assert "too loud" in paused.stdout
+    assert "too loud (resumes in " in cli("schedule", "pause", "nightly", "--until", "2099-01-01T00:00:00Z").stdout
     assert cli.json("schedule", "list", "--status", "paused")[0]["name"] == "nightly"
     assert "runs in" in cli("schedule", "resume", "nightly").stdout
     cli("schedule", "delete", "lab/nightly")

@@ -33,6 +33,41 @@ def test_a_pause_until_a_moment_ends_by_itself_and_nothing_missed_is_fired(world
     assert world.fired(schedule.id) == [NOON + 4 * HOUR]
 
 
+def test_who_pauses_what_is_paused_until_a_moment_means_for_as_long_as_they_say(world: World) -> None:
+    ends, stays, sooner = world.schedule("ends"), world.schedule("stays"), world.schedule("sooner")
+    for it in (ends, stays, sooner):
+        world.pause(it.id, note="too loud", until=NOON + 3 * HOUR)
+
+    world.pause(stays.id)
+    world.pause(sooner.id, note="loud", until=NOON + 2 * HOUR)
+    for _ in range(2):
+        world.pause(stays.id)
+    asked = "select count(*) from activity_logs where type = 'schedule_paused' and schedule_id = %s"
+    counts = [world.one(asked, it.id) for it in (ends, stays, sooner)]
+    after: list[list[str]] = []
+    for hours in (2, 3):
+        world.set(NOON + hours * HOUR)
+        world.beat()
+        after.append([world.is_(it.id) for it in (ends, stays, sooner)])
+
+    assert after == [["paused", "paused", "active"], ["active", "paused", "active"]]
+    assert counts == [1, 2, 2]
+    assert world.all("select pause_note, paused_until from schedules where id = %s", stays.id) == [("too loud", None)]
+
+
+def test_a_persons_pause_takes_the_place_of_a_streaks_and_what_is_set_aside_stays_so(world: World) -> None:
+    streak, aside = world.schedule("streak"), world.schedule("aside")
+    paused = "update schedules set status = 'paused', paused_by = 'slotbeat', paused_reason = %s where id = %s"
+    world.rows.execute(paused, ["failure_streak", streak.id])
+    world.rows.execute(paused, ["quarantined", aside.id])
+
+    for it in (streak, aside):
+        world.pause(it.id, note="mine", until=NOON + HOUR)
+
+    found = world.all("select paused_reason, paused_by, pause_note, paused_until from schedules order by name")
+    assert found == [(reason, "me", "mine", NOON + HOUR) for reason in ("quarantined", "manual")]
+
+
 def test_what_a_pause_held_goes_on_with_its_end(world: World) -> None:
     schedule = world.schedule()
     world.set(NOON + HOUR)
