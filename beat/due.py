@@ -207,6 +207,8 @@ def _outcome(schedule: due.DueSchedule, found: Due, over: str | None) -> Outcome
         skips += [(it, detail) for it in _refused(found.fire, fire, refusal)]
         fire = ()
     following = found.next_run_at if len(fire) == len(found.fire) else found.next_if_refused
+    if refusal is SkipReason.WORKSPACE:
+        following = None  # it was made, or moved there, as its workspace went: it ends like the others there
     return Outcome(due.Move(following, fire), tuple(skips), replaces)
 
 

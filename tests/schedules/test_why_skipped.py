@@ -55,3 +55,18 @@ def test_what_has_run_for_the_last_time_had_not_ended_before(world: World) -> No
 
     assert world.is_(known.id) == "archived"
     assert [code(2 * HOUR), code(4 * HOUR)] == ["not_due", "archived"]
+
+
+def test_what_was_made_as_its_workspace_went_ends_with_its_first_occurrence(world: World) -> None:
+    """Whoever makes a schedule has looked at its workspace before; the removal archives what there is by then."""
+    known = world.schedule()
+    world.rows.execute("update schedules set created_at = %s", [NOON])
+    world.rows.execute("update workspaces set status = 'removed'")
+
+    for _ in range(3):
+        world.later(hours=1)
+        world.beat()
+
+    assert world.is_(known.id) == "archived"
+    assert world.skips(known.id) == [(NOON + HOUR, NOON + HOUR, 1, "workspace")]
+    assert "because its workspace was removed" in why.of_schedule(world.admission.database, known.id, None).why.words
