@@ -191,7 +191,7 @@ def _run(ended: settlement.Ended, outcome: Outcome, status: str, turns: int) -> 
         status=LAST_STATUS[status],
         error=outcome.error,
         **ended.about,
-        duration_ms=round((ended.now - ended.claimed_at).total_seconds() * 1000),
+        duration_ms=round(ended.ran_for.total_seconds() * 1000),
     )
 
 

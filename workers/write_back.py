@@ -33,7 +33,6 @@ def write_back(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: R
     """Writes counts and averages, and pauses or warns where a streak has reached its number (STR-1 to STR-7)."""
     if (schedule := ended.schedule_id) is None:
         return
-    ran_for = ended.now - ended.claimed_at
     after = streaks.after_firing(
         streaks.Streaks(
             failures=ended.failure_streak or 0,
@@ -44,7 +43,7 @@ def write_back(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: R
         streaks.Ended(
             reason=None if outcome.reason is None else Reason(outcome.reason),
             at=ended.now,
-            ran_for=ran_for,
+            ran_for=ended.ran_for,
             lease=timedelta(seconds=ended.max_run_seconds),
             # Lost to a deploy is lost to nobody's fault, however often (STR-5).
             held=rest.learnt.held or (ended.interrupting and outcome.reason == Reason.WORKER_LOST),
@@ -55,7 +54,7 @@ def write_back(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: R
             failures_to_pause=settings.failure_streak_limit, breaches_to_pause=settings.breach_streak_limit
         ),
     )
-    duration_ms = round(ran_for.total_seconds() * 1000)
+    duration_ms = round(ended.ran_for.total_seconds() * 1000)
     page.remember(
         schedule,
         {

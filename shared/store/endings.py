@@ -72,7 +72,7 @@ _METRICS = _forms(
       failure_reason)
     select it.firing_id, it.schedule_id, it.workspace_id, it.nominal_at, it.claimed_at, now(),
            greatest(0, extract(epoch from it.claimed_at - it.queued_at) * 1000)::bigint,
-           (extract(epoch from now() - it.claimed_at) * 1000)::bigint,
+           greatest(0, extract(epoch from now() - it.claimed_at) * 1000)::bigint,
            it.turns, it.max_turns, it.lag_ms, it.peak_rss_mb, it.streams, it.concurrent, it.reason
       from ROWS
     on conflict (firing_id) do nothing

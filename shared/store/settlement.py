@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +62,11 @@ class Ended:
     place: str
     class_tripped: bool
     has_next: bool
+
+    @property
+    def ran_for(self) -> timedelta:
+        """How long the attempt has run; never less than nothing, where the clock was put back meanwhile."""
+        return max(self.now - self.claimed_at, timedelta())
 
     @property
     def about(self) -> dict[str, Any]:
