@@ -5,9 +5,10 @@ from uuid import UUID
 from beat.due import set_aside
 from shared import resuming
 from shared.admission import Admission
+from shared.events import trouble
 from shared.rules.refused import RefusedValueError
 from shared.store import schedules
-from shared.store.connection import Postgres
+from shared.store.connection import AWAY, Postgres
 from shared.store.schedules import Schedule
 
 _ACTOR = "slotbeat"
@@ -28,6 +29,10 @@ def end_pauses(admission: Admission) -> int:
             try:
                 with connection.transaction():
                     held += _resume(connection, known)
+            except AWAY as error:  # of a lock, a deadlock, a timeout: the next tick tries again
+                if connection.closed:
+                    raise
+                trouble("pause.not_ended", error, schedule=known.id)
             except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
                 set_aside(connection, known, error)
     if held:

@@ -6,6 +6,7 @@ from typing import Any
 from beat.pauses import end_pauses
 from console.deeds import fleet
 from shared.store import invariants, limits
+from shared.store.connection import connect
 from tests.schedules.conftest import NOON, World
 
 HOUR = timedelta(hours=1)
@@ -66,6 +67,26 @@ def test_a_persons_pause_takes_the_place_of_a_streaks_and_what_is_set_aside_stay
 
     found = world.all("select paused_reason, paused_by, pause_note, paused_until from schedules order by name")
     assert found == [(reason, "me", "mine", NOON + HOUR) for reason in ("quarantined", "manual")]
+
+
+def test_a_pause_whose_end_is_hindered_ends_later_and_its_schedule_is_not_set_aside(
+    world: World, database_url: str
+) -> None:
+    """By a migration that has a table, a deadlock, a timeout: nothing is wrong with the schedule."""
+    schedule = world.schedule()
+    world.pause(schedule.id, until=NOON + HOUR)
+    world.set(NOON + HOUR)
+    world.rows.execute("set lock_timeout = '50ms'")
+
+    with connect(database_url) as theirs, theirs.transaction():
+        theirs.execute("lock table skips in exclusive mode")
+        end_pauses(world.admission)
+    hindered = world.is_(schedule.id), world.all("select paused_reason from schedules")
+    world.beat()
+
+    assert hindered == ("paused", [("manual",)])
+    assert world.is_(schedule.id) == "active"
+    assert world.all("select kind from alerts") == []
 
 
 def test_what_a_pause_held_goes_on_with_its_end(world: World) -> None:
