@@ -48,6 +48,7 @@ def write_back(page: Endings, ended: settlement.Ended, outcome: Outcome, rest: R
             # Lost to a deploy is lost to nobody's fault, however often (STR-5).
             held=rest.learnt.held or (ended.interrupting and outcome.reason == Reason.WORKER_LOST),
             alone=rest.learnt.alone,
+            smaller=streaks.is_smaller(ended.max_turns, ended.schedule_max_turns or settings.max_turns),
         ),
         _grace_until(ended) if outcome.reason == Reason.TURN_LIMIT_EXCEEDED else None,
         streaks.Thresholds(

@@ -47,7 +47,7 @@ class Ended:
     """A firing that ended: `reason` None if it completed, `ran_for` None if it never started.
 
     `held`: a failure that is not the schedule's own, as far as anybody knows (STR-5, STR-6). `alone`: its
-    class is not tripped, so that nobody else has been told.
+    class is not tripped, so that nobody else has been told. `smaller`: its turn budget was less than its schedule's.
     """
 
     reason: Reason | None
@@ -56,6 +56,7 @@ class Ended:
     lease: timedelta | None = None
     held: bool = False
     alone: bool = False
+    smaller: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ def edit_grace_until(max_turns_set_at: datetime, first_occurrence_after: datetim
     return max_turns_set_at + 2 * (first_occurrence_after - max_turns_set_at)
 
 
+def is_smaller(budget: int | None, usual: int | None) -> bool:
+    """Whether a turn budget is less than the usual one; None is no budget."""
+    return budget is not None and (usual is None or budget < usual)
+
+
 def next_average(old: int | None, new: int) -> int:
     """The running average of turns, 0.7 old to 0.3 new, halves up, the first value as it is (STR-7)."""
     if old is None:
@@ -129,7 +135,7 @@ def _breaches(streak: int, ended: Ended, grace_until: datetime | None) -> int:
     if ended.reason != Reason.TURN_LIMIT_EXCEEDED:
         return 0
     in_grace = grace_until is not None and ended.at <= grace_until
-    return streak if in_grace else streak + 1
+    return streak if in_grace or ended.smaller else streak + 1
 
 
 def _near_lease(streak: int, ended: Ended, share: float) -> int:

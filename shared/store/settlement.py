@@ -48,6 +48,7 @@ class Ended:
     turn_budget_breach_streak: int | None
     near_lease_streak: int | None
     max_turns_set_at: datetime | None
+    schedule_max_turns: int | None
     avg_turns_per_firing: int | None
     avg_duration_ms: int | None
     cron: str | None
@@ -101,6 +102,7 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
                    a.turns, f.max_turns, f.max_run_seconds, running.firings as concurrent,
                    (p.facts ->> 'lag_ms')::real as lag_ms,
                    s.failure_streak, s.turn_budget_breach_streak, s.near_lease_streak, s.max_turns_set_at,
+                   s.max_turns as schedule_max_turns,
                    s.avg_turns_per_firing, s.avg_duration_ms, s.cron, s.timezone, s.status as schedule_status,
                    s.kind, s.created_at as schedule_made_at, s.last_run_at, s.held_streak, s.turns_today,
                    s.turns_today_on, f.place,
