@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import click
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from console.cli import root
+from shared.pressure import Pressure
+from shared.settings import addresses
 from tests.console.conftest import Api
 from tests.console.test_cli import Cli
 from tests.running import Start
@@ -59,11 +62,16 @@ def test_schedules_that_call_and_that_are_checked_are_added(cli: Cli, api: Api) 
     assert cli.json("schedule", "show", "checked")["success_check"] is None
 
 
-def test_a_listing_goes_on_beyond_a_page_of_the_api(cli: Cli, api: Api) -> None:
-    for at in range(205):
-        api.ask("PUT", f"/api/limits/lane:{at:03}", json={"cap": 1})
-    for at in range(203):
-        api.ask("PUT", f"/api/interactive-streams/s{at:03}", json={})
+def test_a_listing_goes_on_beyond_a_page_of_the_api(cli: Cli, api: Api, redis_url: str) -> None:
+    api.rows("""
+        with made as (insert into limits (key, cap, updated_by)
+                      select 'lane:' || to_char(n, 'FM000'), 1, 'me' from generate_series(0, 204) as n returning key)
+        insert into slots (limit_key, number) select key, 1 from made returning number
+        """)
+    where = addresses({"DATABASE_URL": api.database_url, "REDIS_URL": redis_url})
+    with closing(Pressure(where.redis_url, where.namespace)) as pressure:
+        for at in range(203):
+            pressure.hold(f"s{at:03}", None, 60_000)
 
     assert [it["key"] for it in cli.json("limit", "list")] == ["fleet", *(f"lane:{at:03}" for at in range(205))]
     assert len(cli.json("stream", "list")) == 203
