@@ -15,14 +15,16 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from console.api.paging import Listing, bad_cursor, listing, opened
 from console.api.state import MOST_ITEMS, Paging, Rows
 from console.problems import not_found
+from shared.events import trouble
 from shared.rules.states import TERMINAL
 from shared.store import firing_events, firings
-from shared.store.connection import Database
+from shared.store.connection import AWAY, Database
 from shared.store.firing_events import FiringEvent
 
 router = APIRouter(prefix="/api/firings", tags=["firings"])
 
 _LOOK_EVERY_S = 0.3
+_LOOK_AGAIN_S = 1.0
 # Some proxies end a stream in which nothing comes for a minute.
 _STILL_HERE_EVERY = 50
 _MARK = re.compile(r"([0-9]{1,18})[:|]([0-9]{1,9})")
@@ -62,9 +64,12 @@ def _mark(text: str | None) -> tuple[int, int] | None:
 async def _stream(rows: Database, firing: UUID, after: tuple[int, int]) -> AsyncIterator[str]:
     quiet = 0
     while True:
-        # The status first: what was said before the end is there when the end is seen.
-        status = await run_in_threadpool(_status, rows, firing)
-        found = await run_in_threadpool(_events, rows, firing, after, MOST_ITEMS)
+        seen = await run_in_threadpool(_look, rows, firing, after)
+        if seen is None:
+            yield ": Postgres does not answer\n\n"
+            await sleep(_LOOK_AGAIN_S)
+            continue
+        status, found = seen
         for it in found:
             after = (it.token, it.seq)
             yield f"id: {it.token}:{it.seq}\nevent: {it.kind}\ndata: {json.dumps(jsonable_encoder(it))}\n\n"
@@ -77,6 +82,17 @@ async def _stream(rows: Database, firing: UUID, after: tuple[int, int]) -> Async
         if quiet % _STILL_HERE_EVERY == 1:
             yield ": still here\n\n"
         await sleep(_LOOK_EVERY_S)
+
+
+def _look(rows: Database, firing: UUID, after: tuple[int, int]) -> tuple[str | None, list[FiringEvent]] | None:
+    """None while Postgres is away: who listens waits for it, and misses nothing."""
+    try:
+        # The status first: what was said before the end is there when the end is seen.
+        status = _status(rows, firing)
+        return status, _events(rows, firing, after, MOST_ITEMS)
+    except AWAY as error:
+        trouble("stream.waits", error, firing=firing)
+        return None
 
 
 def _status(rows: Database, firing: UUID) -> str | None:

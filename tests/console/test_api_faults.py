@@ -3,10 +3,13 @@
 import signal
 import time
 
+from psycopg import Connection
+
 from console.local.servers import Servers
 from shared.store.connection import connect
 from shared.store.migrate import migrate
 from tests.console.conftest import Api, api_at, form
+from tests.console.test_api_firings import complete, run, say
 from tests.databases import named
 from tests.waiting import until
 
@@ -87,6 +90,28 @@ def test_a_postgres_that_writes_nothing_is_read_and_writes_again_by_itself(datab
         assert "takes no writes" in told[0].json()["detail"]
         assert read.status_code == 200
         assert {api.ask("POST", "/api/workspaces", json={"name": f"lab {it}"}).status_code for it in range(9)} == {201}
+
+
+def test_who_follows_a_firing_waits_for_a_postgres_that_is_away(
+    database_url: str, redis_url: str, maker: Connection
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with api_at(database_url, redis_url) as api:
+        first, _ = api.fill(api.workspace())
+        token = run(api, first)
+        say(api, first, token, 1)
+        with api.client.stream(
+            "GET", f"/api/firings/{first}/events", headers={"Accept": "text/event-stream"}
+        ) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == f"id: {token}:1"
+            maker.execute(named("alter database {} allow_connections false", name))
+            maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            assert ": Postgres does not answer" in lines
+            maker.execute(named("alter database {} allow_connections true", name))
+            complete(api, first, token)
+
+            assert "event: end" in lines
 
 
 def test_without_postgres_every_answer_is_a_problem_and_it_comes_back_by_itself(own_servers: Servers) -> None:
