@@ -41,10 +41,14 @@ def see_through(station: Station, claimed: Claimed, owed: Owed, relay: Relay) ->
         record_exit(station, attempt, outcome)
         settled = settle_surely(station, attempt, check(station, attempt, outcome), relay)
     owed.add(partial(traces.tell, attempt, began, now(), settled))
-    if outcome.remote_ref is not None and outcome.reason == Reason.WORKER_LOST:
-        owed.add(lambda: remote.ask_for(station, [attempt.token]))  # its guard ended it in a hurry
+    if outcome.remote_ref is not None and _was_killed(outcome):
+        owed.add(lambda: remote.ask_for(station, [attempt.token]))  # it had no time to end what it began elsewhere
     owed.add(lambda: spending.tell(station.database, attempt))
     return settled
+
+
+def _was_killed(outcome: Outcome) -> bool:
+    return outcome.reason == Reason.WORKER_LOST or (outcome.exit_code or 0) < 0
 
 
 def run(station: Station, claimed: Claimed, meanwhile: Callable[[], None]) -> Outcome:

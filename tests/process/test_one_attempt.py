@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from shared.celery_app import MAINTENANCE
 from shared.settings import Settings
 from shared.store import activity, progress
 from tests.process.conftest import Fleet
@@ -37,3 +38,18 @@ def test_turns_that_were_told_on_the_way_count_where_the_end_says_nothing(fleet:
     settle(fleet.database, token, Outcome(None, exit_code=0), Settings())
 
     assert fleet.rows("select turn_count from schedule_firing_metrics") == [(5,)]
+
+
+def test_what_was_killed_before_it_could_end_what_it_began_elsewhere_has_that_cancelled(
+    fleet: Fleet, station: Station
+) -> None:
+    """An abort that took longer than its grace, or the kernel for want of memory: the task elsewhere ran on."""
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
+    target = {"kind": "python", "callable": "tests.targets.callables:vanishes"}
+    firing = replace(by_hand(fleet.workspace()), target=target)
+    fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
+
+    execute(station, firing.id, "celery-1")
+
+    assert fleet.rows("select remote_ref, outcome from attempts") == [("left behind", "failed")]
+    assert fleet.admission.gate.redis.llen(MAINTENANCE) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from typing import Any
 
@@ -43,6 +44,11 @@ def breaks(run: Run) -> None:
 
 def leaves(run: Run) -> None:
     raise SystemExit(3)
+
+
+def vanishes(run: Run) -> None:
+    run._voice.ref("left behind")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def forges(run: Run) -> None:

@@ -103,6 +103,21 @@ def test_a_poll_that_fails_once_or_twice_is_made_again(asked: Seen) -> None:
     assert asked.refuse == []
 
 
+def test_a_task_that_can_be_asked_after_no_more_is_cancelled(asked: Seen) -> None:
+    """The next attempt begins another one: the two would run side by side."""
+
+    class Breaks(Ear):
+        def ref(self, ref: str) -> None:
+            super().ref(ref)
+            asked.refuse[:] = [403]
+
+    ear = Breaks()
+    with pytest.raises(Failure):
+        asyncio.run(a2a._contained(order("a2a", {"url": asked.url}, "long 30"), ear))  # pyright: ignore[reportArgumentType]
+
+    assert ear.refs[0] in asked.cancelled
+
+
 def test_what_is_no_agent_is_a_bad_target(asked: Seen) -> None:
     told, _ = call(f"{asked.url}/nothing/here", "message hello")
 

@@ -1,17 +1,23 @@
 """The kind `celery`: a task of another app, which knows nothing of us, with a real worker of its own (RUN-4)."""
 
+import json
+import socket
+import subprocess
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from shared.rules.allowed import Allowed
 from tests.running import Start, Started
-from tests.targets.conftest import VARIABLES, order, run, terms
+from tests.targets.conftest import VARIABLES, Ear, order, run, terms
 from tests.waiting import until
 from workers.calls import celery
-from workers.calls.runner import Done
+from workers.calls.runner import Done, Failure
 from workers.guards import Guards
+from workers.targets import program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,3 +85,57 @@ def test_a_broker_that_is_away_may_come_back(guards: Guards, monkeypatch: pytest
     outcome, _ = run(guards, target, terms(allowed=Allowed(secrets=("AGENTS_*",))))
 
     assert outcome.reason == "target_error"
+
+
+def test_an_abort_is_heard_while_the_results_keep_silent(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a library takes for trouble of its connection is tried again: an abort was, and the task ran on."""
+    monkeypatch.setenv("AGENTS_BROKER_URL", redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = {
+            "kind": "celery",
+            "broker_url": {"$env": "AGENTS_BROKER_URL"},
+            "result_backend": f"redis://127.0.0.1:{silent.getsockname()[1]}/0",
+            "queue": "nobody",
+            "task": "agents.report",
+        }
+        order = program(target, "do it", terms(allowed=Allowed(secrets=("AGENTS_*",))))
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(order.argv, env=dict(order.env), **pipes) as runner:  # pyright: ignore[reportCallIssue, reportArgumentType]
+            assert runner.stdin is not None
+            runner.stdin.write(order.stdin)
+            runner.stdin.close()
+            runner.stdin = None
+            silent.settimeout(30)
+            asked, _ = silent.accept()
+            with asked:
+                runner.terminate()
+                said, _ = runner.communicate(timeout=20)
+
+    assert "The task was revoked." in said.decode()
+
+
+def test_a_task_whose_results_cannot_be_read_is_revoked(redis_url: str) -> None:
+    """The next attempt sends another one: the two would run side by side."""
+    target = {"broker_url": redis_url, "result_backend": "redis://127.0.0.1:1/0", "queue": "nobody", "task": "x"}
+    with Redis.from_url(redis_url) as redis, redis.pubsub() as revoked:
+        revoked.psubscribe("/*.celery.pidbox")
+        revoked.get_message(timeout=5)
+
+        with pytest.raises(Failure, match="cannot be read"):
+            celery.call(order("celery", target), Ear())  # pyright: ignore[reportArgumentType]
+
+        told: Any = until(lambda: revoked.get_message(timeout=1))
+    body = b64decode(json.loads(told["data"])["body"])
+    assert json.loads(body)["method"] == "revoke"
+
+
+def test_a_task_that_nobody_fetched_in_time_is_over(redis_url: str) -> None:
+    """Who aborted it told only the workers that were up."""
+    told = order("celery", {"broker_url": redis_url, "queue": "nobody", "task": "x"}, run_left_s=30.0)
+    with celery._sender(told.target) as app:
+        celery._send(app, told, "late")
+
+    with Redis.from_url(redis_url) as redis:
+        waiting: Any = redis.lrange("nobody", 0, -1)
+    [message] = map(json.loads, waiting)
+    assert message["headers"]["expires"] is not None

@@ -99,8 +99,9 @@ class _Talk:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, _SLOWEST_POLL_S)
                 task = await self._again(task.id)
-        except (asyncio.CancelledError, Failure) as error:
-            if isinstance(error, asyncio.CancelledError) or task.status.state in _WAITING:
+        except (asyncio.CancelledError, Exception) as error:
+            # A task that waits for an answer, or can be asked after no more, would run beside the next attempt's.
+            if not isinstance(error, Failure) or task.status.state in _WAITING:
                 with suppress(Exception):
                     await asyncio.wait_for(_cancel(self.client, task.id), _CANCEL_S)
             raise

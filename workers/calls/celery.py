@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -16,11 +16,17 @@ from shared.rules.reasons import Reason
 from workers.calls.runner import Done, Failure, Order, Voice
 
 _LOOK_EVERY_S = 0.25
+# Clocks of two hosts may differ: a task is not to be over before it can begin.
+_CLOCKS_DIFFER_S = 60.0
 _MOST_FAILURES = 40
 
 
-class _Aborted(Exception):
-    """SIGTERM came."""
+class _Aborted(BaseException):
+    """SIGTERM came; nobody who takes errors of a library for a moment's trouble takes it for one."""
+
+
+class _Unread(Failure):
+    """What became of the task cannot be known: it may run on."""
 
 
 def call(order: Order, voice: Voice) -> Done:
@@ -47,6 +53,10 @@ def _called(app: Celery, order: Order, voice: Voice) -> Done:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _revoke(app, task_id)
         raise Failure(Reason.ABORTED, "The task was revoked.") from None
+    except _Unread:
+        with suppress(OperationalError, OSError):  # or the next attempt would run beside it
+            _revoke(app, task_id)
+        raise
 
 
 @contextmanager
@@ -92,6 +102,8 @@ def _send(app: Celery, order: Order, task_id: str) -> None:
             kwargs=arguments,
             queue=target.get("queue") or "celery",
             task_id=task_id,
+            # A revoke is heard by workers that are up: one that comes later must not begin what nobody waits for.
+            expires=None if order.run_left_s is None else order.run_left_s + _CLOCKS_DIFFER_S,
             headers={**order.variables, "Idempotency-Key": order.variables["SLOTBEAT_FIRING_ID"]},
             # In place of the arguments in that app's Flower: a prompt is nobody's there.
             argsrepr="(...)",
@@ -109,12 +121,12 @@ def _awaited(app: Celery, task_id: str, voice: Voice) -> Done:
             seen: dict[str, Any] = app.backend.get_task_meta(task_id, cache=False)
         except NotImplementedError as error:
             why = "Its app needs a result backend that both can reach: give it as result_backend."
-            raise Failure(Reason.BAD_TARGET, why) from error
+            raise _Unread(Reason.BAD_TARGET, why) from error
         except Exception as error:
             # Any backend has errors of its own. One that is away for a moment loses nothing.
             failures += 1
             if failures >= _MOST_FAILURES:
-                raise Failure(Reason.TARGET_ERROR, f"The results of the task cannot be read: {error}") from error
+                raise _Unread(Reason.TARGET_ERROR, f"The results of the task cannot be read: {error}") from error
         else:
             failures = 0
             if (done := _look(seen["status"], seen["result"])) is not None:

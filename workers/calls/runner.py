@@ -43,6 +43,7 @@ class Order:
     networks: list[str]
     # Of an attempt that is to be cancelled instead of run.
     cancel: str | None = None
+    run_left_s: float | None = None
 
 
 class Voice:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shared.clock import boottime
 from workers.adapters.runner import event_of_runner
 from workers.targets.hiding import Hider
 from workers.targets.program import Program, environment
@@ -27,6 +28,7 @@ def caller(
         "variables": dict(terms.variables),
         "networks": list(terms.allowed.networks),
         "cancel": terms.cancel,
+        "run_left_s": terms.run_deadline - boottime(),
     }
     return Program(
         argv=[sys.executable, "-P", "-c", _CODE],
