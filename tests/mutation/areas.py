@@ -112,7 +112,12 @@ AREAS = (
         "keeper",
         12,
         ("workers/keeper.py", "workers/wards.py"),
-        ("tests/guard/test_wards.py", "tests/process/test_keeper_alone.py", "tests/guard/test_keeper.py"),
+        (
+            "tests/guard/test_wards.py",
+            "tests/process/test_keeper_alone.py",
+            "tests/process/test_keeper_without_postgres.py",
+            "tests/guard/test_keeper.py",
+        ),
         _LIVE,
     ),
     Area("reaper", 10, ("workers/reaper.py",), _REAPING, ("tests/process/test_lost_workers.py",)),
@@ -134,7 +139,10 @@ AREAS = (
         "worker",
         10,
         ("workers/chain.py", "workers/claim.py", "workers/execute.py", "workers/relay.py", "workers/settle.py"),
-        ("tests/process/test_following.py", "tests/process/test_relay.py", *_REAPING, "tests/process/test_messages.py"),
+        (
+            *("tests/process/test_following.py", "tests/process/test_relay.py", "tests/process/test_postgres_away.py"),
+            *(*_REAPING, "tests/store/test_endings.py", "tests/process/test_messages.py"),
+        ),
         _LIVE,
     ),
 )
