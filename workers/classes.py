@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.events import event
 from shared.rules.endings import INTERRUPTED, NOT_STARTED
-from shared.rules.failure_classes import Judged, Patience, class_key, judge, probe_after
+from shared.rules.failure_classes import Evidence, Judged, Patience, class_key, judge, probe_after
 from shared.rules.reasons import of_outside_world
 from shared.settings import Settings
 from shared.store import activity, alerts, failure_classes
@@ -19,11 +19,13 @@ from shared.store.settlement import Ended
 class Learnt:
     """`held`: the failure is not the schedule's own, as far as anybody knows. `alone`: no class is tripped for it.
 
-    `changed`: classes that tripped or closed, so that firings wait or go on.
+    `only`: and no other schedule has failed so lately. `changed`: classes that tripped or closed, so that firings wait
+    or go on.
     """
 
     held: bool = False
     alone: bool = False
+    only: bool = False
     changed: tuple[str, ...] = ()
 
 
@@ -56,7 +58,7 @@ def learn(connection: Postgres, ended: Ended, reason: str | None, settings: Sett
     judged = judge(seen, patience.schedules)
     if judged.trips:
         _trip(connection, ended, failed, seen.failing, patience)
-    return _learnt(judged, failed, tripped=seen.tripped)
+    return _learnt(judged, failed, seen)
 
 
 def is_judged(reason: str | None) -> bool:
@@ -83,9 +85,10 @@ def _failed(ended: Ended, reason: str) -> Failed | None:
     return Failed(class_key(reason, place), reason, place, ended.workspace_id, ended.schedule_id, since)
 
 
-def _learnt(judged: Judged, failed: Failed, *, tripped: bool) -> Learnt:
+def _learnt(judged: Judged, failed: Failed, seen: Evidence) -> Learnt:
     changed = (failed.key,) if judged.trips else ()
-    return Learnt(judged.held, judged.held and not tripped and not judged.trips, changed)
+    alone = judged.held and not seen.tripped and not judged.trips
+    return Learnt(judged.held, alone, alone and seen.failing == 1, changed)
 
 
 def _trip(connection: Postgres, ended: Ended, failed: Failed, schedules: int, patience: Patience) -> None:

@@ -167,8 +167,10 @@ def _write_the_rest(page: Endings, ended: settlement.Ended, outcome: Outcome, re
     page.measure(ended, {**measured, "reason": outcome.reason})
     page.log(_run(ended, outcome, rest.status, rest.turns))
     write_back(page, ended, outcome, rest, settings)
-    # Of an outage that schedules share, one alert is sent for all of them: that its class tripped.
-    if rest.status == "failed" and not rest.learnt.held:
+    # Of an outage that schedules share, one alert is sent for all of them: that its class tripped. Of one that nobody
+    # is known to share, the first failure is told: to its owner it is a failure like any other.
+    streaks = (ended.failure_streak, ended.held_streak)
+    if rest.status == "failed" and (not rest.learnt.held or (rest.learnt.only and not any(streaks))):
         tries = f"{ended.attempt_count} attempts" if ended.attempt_count > 1 else "its only attempt"
         title, words = f"{ended.title} failed after {tries}", f"{outcome.reason}: {outcome.error or ''}"
         page.tell(ended, "failed_after_last_attempt", title, words)

@@ -147,9 +147,8 @@ def test_an_outage_of_the_provider_of_forty_schedules_for_half_an_hour(fleet: Fl
     assert fleet.classes() == [("rate_limited@lane:claude", True, 4)]
     assert fleet.paid == 3 + 4
     assert set(fleet.schedules("failure_streak")) == {0}
-    assert fleet.both.rows.all("select kind, dedupe_key from alerts") == [
-        ("class_tripped", "class_tripped:rate_limited@lane:claude")
-    ]
+    told = fleet.both.rows.all("select kind, dedupe_key like '%%:rate_limited@lane:claude' from alerts order by at, id")
+    assert told == [("failed_after_last_attempt", False), ("class_tripped", True)], "the first, before it was an outage"
 
     fleet.provider_is_up = True
     fleet.until(46 * MINUTE)
@@ -192,7 +191,23 @@ def test_too_few_at_once_to_trip_a_class_are_held_all_the_same(fleet: Fleet) -> 
     # Each but the last counts once: until then another completed.
     assert sorted(fleet.schedules("failure_streak")) == [0, 1, 1, 1, 1]
     told = fleet.both.rows.all("select kind, count(*) from alerts group by 1 order by 1")
-    assert told == [("failed_after_last_attempt", 4), ("failures_held", 5)]
+    assert told == [("failed_after_last_attempt", 5), ("failures_held", 5)]
+
+
+def test_who_is_alone_at_its_place_is_told_of_its_first_failure_and_when_it_goes_on(fleet: Fleet) -> None:
+    """An agent whose token has expired, and nobody else on its lane: it is never paused, but not silent either."""
+    fleet.add(offset_s=0)
+    fleet.provider_is_up = False
+    kinds = "select kind from alerts order by at, id"
+    told: list[list[Any]] = []
+
+    for hour in range(4):
+        fleet.until(hour * HOUR + MINUTE)
+        told.append([kind for (kind,) in fleet.both.rows.all(kinds)])
+
+    first, on = ["failed_after_last_attempt"], ["failed_after_last_attempt", "failures_held"]
+    assert told == [first, first, on, on]
+    assert fleet.schedules("status") == ["active"]
 
 
 def test_a_schedule_that_is_broken_itself_pauses_after_three(fleet: Fleet) -> None:
