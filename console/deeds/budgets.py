@@ -22,7 +22,8 @@ def put(database: Database, key: str, wanted: budgets.Wanted, actor: str) -> bud
         budgets.put(connection, known, wanted, actor)
         body = {"key": known, **vars(wanted)}
         activity.add(connection, activity.Deed("budget_set", actor, body, workspace=workspace))
-    return next(it for it in budgets.every(database.connection()) if it.key == known)
+        # Before the commit nobody can have removed it.
+        return next(it for it in budgets.every(connection) if it.key == known)
 
 
 def remove(database: Database, key: str, actor: str) -> None:

@@ -27,7 +27,10 @@ def set_cap(admission: Admission, key: str, cap: int, actor: str) -> Limit:
         admission.set_cap(known, cap, actor)
     except AWAY as error:
         trouble("gate.not_told", error, deed="set cap", limit=known)
-    return next(it for it in limits.listing(admission.database.connection()) if it.key == known)
+    found = next((it for it in limits.listing(admission.database.connection()) if it.key == known), None)
+    if found is None:
+        raise Problem(409, "changed_meanwhile", f"The limit {known} was removed meanwhile. Set it again, if you want it.")
+    return found
 
 
 def remove(admission: Admission, key: str, actor: str) -> None:
