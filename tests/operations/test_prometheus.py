@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.utils import floatToGoString
 
 from console.metrics import known
+from shared.store import tallies
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -80,6 +82,20 @@ def test_a_share_of_what_happened_is_asked_for_only_where_enough_of_it_did(name:
         enough = rf" and sum\(increase\({metric}{re.escape(labels)}\[\w+\]\)\) > (\d+)$"
         assert re.search(enough, EXPRESSIONS[name]), name
         assert int(re.findall(enough, EXPRESSIONS[name])[0]) >= 3
+
+
+@pytest.mark.parametrize("expression", [it["expr"] for it in RULES if "histogram_quantile" in it["expr"]])
+def test_slowness_is_an_alert_only_where_several_were_as_slow(expression: str) -> None:
+    """Of a quiet fleet's one firing, an odd one is all."""
+    slow = re.match(r"histogram_quantile\(0\.\d+, sum by \(le\) \(rate\((\w+)_bucket\[\w+]\)\)\) > (\d+) ", expression)
+    assert slow
+    metric, bound_s = slow.groups()
+    enough = rf' and sum\(increase\({metric}_count\[\w+]\)\) - sum\(increase\({metric}_bucket{{le="(.+)"}}\[\w+]\)\) > (\d+)$'
+    [(bucket, most_odd)] = re.findall(enough, expression)
+
+    assert bucket == floatToGoString(float(bound_s))
+    assert float(bound_s) in tallies.BUCKETS
+    assert int(most_odd) >= 3
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda it: it["alert"])
