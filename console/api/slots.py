@@ -1,6 +1,6 @@
 """Slots and limits over HTTP: caps, who holds, who waits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -73,21 +73,25 @@ def get_slots(slots: Slots, caller: Asking) -> AllSlots:
             holders=[it for it in held if it.limit_key == limit.key],
             line=[it for it in waiting if limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")],
         )
-        for limit in _seen(caller, known)
+        for limit in known
+        if _sees(caller, limit.key)
     ]
-    return AllSlots(items=items, waiting=totals.waiting, gate=deeds.usage(slots))
+    gate = deeds.usage(slots)
+    if gate is not None:
+        gate = replace(gate, limits=[it for it in gate.limits if _sees(caller, it.limit)])
+    return AllSlots(items=items, waiting=totals.waiting, gate=gate)
 
 
-def _seen(caller: Caller, known: list[Limit]) -> list[Limit]:
-    """Without those of workspaces that do not exist for the caller."""
-    own = f"workspace:{caller.workspace}"
-    return [it for it in known if caller.workspace is None or it.key == own or not it.key.startswith("workspace:")]
+def _sees(caller: Caller, key: str) -> bool:
+    """Whether a limit is none of a workspace that does not exist for the caller."""
+    return caller.workspace is None or key == f"workspace:{caller.workspace}" or not key.startswith("workspace:")
 
 
 @router.get("/limits", openapi_extra=needs(one_workspace=True))
 def list_limits(rows: Rows, caller: Asking, page: Page) -> Listing[Limit]:
     """Every limit with what is held under it."""
-    return part(_seen(caller, limits.listing(rows.connection())), page.limit, page.cursor, lambda it: it.key)
+    found = [it for it in limits.listing(rows.connection()) if _sees(caller, it.key)]
+    return part(found, page.limit, page.cursor, lambda it: it.key)
 
 
 @router.put("/limits/{key:path}", openapi_extra=needs(Scope.ADMIN))

@@ -159,6 +159,7 @@ def test_for_a_token_of_one_workspace_there_is_no_other(api: Api) -> None:
     told = api.ask("GET", "/api/slots", headers=key).text
     assert "ours" in told
     assert "other" not in told
+    assert theirs not in told
     firing = waits[other["id"]]
     hidden = [
         ("GET", f"/api/workspaces/{theirs}"), ("PATCH", f"/api/workspaces/{theirs}"),
