@@ -29,7 +29,8 @@ def set_cap(admission: Admission, key: str, cap: int, actor: str) -> Limit:
         trouble("gate.not_told", error, deed="set cap", limit=known)
     found = next((it for it in limits.listing(admission.database.connection()) if it.key == known), None)
     if found is None:
-        raise Problem(409, "changed_meanwhile", f"The limit {known} was removed meanwhile. Set it again, if you want it.")
+        detail = f"The limit {known} was removed meanwhile. Set it again, if you want it."
+        raise Problem(409, "changed_meanwhile", detail)
     return found
 
 
