@@ -87,10 +87,12 @@ def test_a_share_of_what_happened_is_asked_for_only_where_enough_of_it_did(name:
 @pytest.mark.parametrize("expression", [it["expr"] for it in RULES if "histogram_quantile" in it["expr"]])
 def test_slowness_is_an_alert_only_where_several_were_as_slow(expression: str) -> None:
     """Of a quiet fleet's one firing, an odd one is all."""
-    slow = re.match(r"histogram_quantile\(0\.\d+, sum by \(le\) \(rate\((\w+)_bucket\[\w+]\)\)\) > (\d+) ", expression)
+    share = r"histogram_quantile\(0\.\d+, sum by \(le\) \(rate\((\w+)_bucket\[\w+]\)\)\) > (\d+) "
+    slow = re.match(share, expression)
     assert slow
     metric, bound_s = slow.groups()
-    enough = rf' and sum\(increase\({metric}_count\[\w+]\)\) - sum\(increase\({metric}_bucket{{le="(.+)"}}\[\w+]\)\) > (\d+)$'
+    all_of_them, quick = rf"{metric}_count\[\w+]", rf'{metric}_bucket{{le="(.+)"}}\[\w+]'
+    enough = rf" and sum\(increase\({all_of_them}\)\) - sum\(increase\({quick}\)\) > (\d+)$"
     [(bucket, most_odd)] = re.findall(enough, expression)
 
     assert bucket == floatToGoString(float(bound_s))
