@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from psycopg import connect
 
 from shared.admission import Admission
 from shared.store import budgets
@@ -15,8 +14,7 @@ def after(api: Api, statement: str, go_on: Callable[..., Any]) -> Callable[..., 
     """The same step of a request, before which somebody else's statement is done, if it finds its row."""
 
     def done(*given: Any) -> Any:
-        with connect(api.database_url, autocommit=True) as connection:
-            connection.execute(statement)  # pyright: ignore[reportArgumentType]
+        api.rows(f"{statement} returning key")
         return go_on(*given)
 
     return done
