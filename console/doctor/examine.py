@@ -75,10 +75,10 @@ def _made(check: Check, patient: Patient) -> Iterator[Finding]:
             name, f"Postgres does not answer: {_line(error)}", asked, _start(patient, "DATABASE_URL", "postgres")
         )
     except ResponseError as error:
-        yield fail(name, f"Redis refuses: {_line(error)}", 'redis-cli -u "$REDIS_URL" info  # memory, role, rights')
+        yield fail(name, f"Redis refuses: {_line(error)}", patient.redis_cli("info  # memory, role, rights"))
     except (RedisError, OperationalError, OSError) as error:
-        asked = 'redis-cli -u "$REDIS_URL" ping'
-        yield fail(name, f"Redis does not answer: {_line(error)}", asked, _start(patient, "REDIS_URL", "valkey"))
+        asked, started = patient.redis_cli("ping"), _start(patient, "REDIS_URL", "valkey")
+        yield fail(name, f"Redis does not answer: {_line(error)}", asked, started)
     except Exception as error:  # noqa: BLE001 a check that fails is a finding, the others are still wanted
         yield fail(name, f"it could not be checked: {type(error).__name__}: {_line(error)}", _REPORT)
 

@@ -115,7 +115,8 @@ def _rebuild(patient: Patient) -> str:
     if not patient.environ.get("REDIS_URL"):
         return f"slotbeat down  {stays} and up again, which rebuilds the gate from the rows"
     key = epoch_key(patient.where.namespace)
-    return f"redis-cli -u \"$REDIS_URL\" del '{key}'  {stays} the gate is rebuilt from the rows"
+    deletes = patient.redis_cli(f"del '{key}'")
+    return f"{deletes}  {stays} the gate is rebuilt from the rows"
 
 
 def _differences(patient: Patient) -> set[Difference]:

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from celery import Celery
 from redis import Redis
+from redis.exceptions import RedisError
 
 from shared import clock
 from shared import settings as knobs
 from shared.celery_app import close_app, make_app
 from shared.gate import Gate
-from shared.redis_servers import client
+from shared.redis_servers import Watched, client, watched
 from shared.store import epoch, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres
@@ -32,6 +33,13 @@ LOOK_AGAIN_AFTER_S = 2.0
 RENEWALS_A_LEASE = 4
 BEAT_SIGNS_WITHIN_S = 15.0
 _REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 3, "socket_connect_timeout": 2}
+
+
+def _login(found: Watched) -> str:
+    """Its password is asked for, and stands nowhere."""
+    login = found.login()
+    user = f" --user {shlex.quote(login['username'])}" if "username" in login else ""
+    return user + " --askpass" * ("password" in login)
 
 
 @dataclass
@@ -56,6 +64,19 @@ class Patient:
     @cached_property
     def redis(self) -> Redis:
         return client(self.where.redis_url, **_REDIS_OPTIONS)
+
+    def redis_cli(self, words: str) -> str:
+        """How the server is asked by hand; redis-cli knows no address of Sentinels, which say who it is."""
+        found = watched(self.where.redis_url)
+        if found is None:
+            return f'redis-cli -u "$REDIS_URL" {words}'
+        try:
+            host, port = self.redis.connection_pool.get_master_address()  # pyright: ignore[reportAttributeAccessIssue]
+        except RedisError:
+            host, port = found.hosts[0]
+            secret = " --askpass" * (found.their_password is not None)
+            return f"redis-cli -h {host} -p {port}{secret} sentinel get-master-addr-by-name {found.primary}"
+        return f"redis-cli -h {host} -p {port} -n {found.database}{_login(found)} {words}"
 
     @cached_property
     def app(self) -> Celery:

@@ -132,12 +132,12 @@ def redis_memory(patient: Patient) -> Iterator[Finding]:
         yield fail(
             "redis memory",
             f"with maxmemory-policy {policy} it drops messages and slots",
-            _set("maxmemory-policy noeviction"),
+            patient.redis_cli("config set maxmemory-policy noeviction"),
         )
     elif most and used >= most:
-        yield fail("redis memory", f"its maxmemory is full: nothing starts ({used / most:.0%})", _more(most))
+        yield fail("redis memory", f"its maxmemory is full: nothing starts ({used / most:.0%})", _more(patient, most))
     elif most and used > most * _NEARLY_FULL:
-        yield warn("redis memory", f"{used / most:.0%} of its maxmemory are used", _more(most))
+        yield warn("redis memory", f"{used / most:.0%} of its maxmemory are used", _more(patient, most))
     else:
         yield ok("redis memory", policy)
 
@@ -153,13 +153,11 @@ def redis_disk(patient: Patient) -> Iterator[Finding]:
         yield ok("redis disk", "appends to a file" if told["aof_enabled"] else f"saves {saves['save']}")
     else:
         yield warn(
-            "redis disk", "nothing is kept: each restart costs a rebuild and all messages", _set("appendonly yes")
+            "redis disk",
+            "nothing is kept: each restart costs a rebuild and all messages",
+            patient.redis_cli("config set appendonly yes"),
         )
 
 
-def _more(most: int) -> str:
-    return _set(f"maxmemory {2 * most}")
-
-
-def _set(what: str) -> str:
-    return f'redis-cli -u "$REDIS_URL" config set {what}'
+def _more(patient: Patient, most: int) -> str:
+    return patient.redis_cli(f"config set maxmemory {2 * most}")

@@ -1,6 +1,7 @@
 """A Redis that Sentinel watches: its primary dies, and a replica takes over with a gate that is rebuilt."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,6 +9,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from console.doctor import servers
+from console.doctor.examine import examine
+from console.doctor.patient import Patient
 from console.local.ports import LOOPBACK, free_port
 from console.local.server import Server
 from console.local.valkey import Valkey, binary
@@ -89,6 +93,24 @@ def test_a_replica_that_takes_over_is_found_and_its_gate_rebuilt_while_payloads_
     assert {it[1] for it in fleet.ended(4, 90)} == {"completed"}
     assert fleet.rows("select count(*) from attempts") == [(4,)]
     assert told.most_at_once() == 2
+
+
+def test_the_doctors_remedies_name_the_primary_and_no_password(
+    servers_watched: tuple[Server, Server], database_url: str, redis_url: str
+) -> None:
+    """redis-cli does not take an address of Sentinels."""
+    here = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    with client(redis_url) as redis, closing(Patient(addresses(here), here)) as patient:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        [it] = servers.redis_memory(patient)
+    nobody = here | {"REDIS_URL": f"sentinel://:secret@{LOOPBACK}:1/3?master=house&sentinel_password=of-the-sentinel"}
+    with closing(Patient(addresses(nobody), nobody)) as patient:
+        away = next(it for it in examine(patient) if it.check == "redis")
+
+    assert it.remedy == (
+        f"redis-cli -h {LOOPBACK} -p {servers_watched[0].port} -n 3 --askpass config set maxmemory-policy noeviction",
+    )
+    assert away.remedy[0] == f"redis-cli -h {LOOPBACK} -p 1 --askpass sentinel get-master-addr-by-name house"
 
 
 def test_an_address_of_sentinels_names_hosts_and_primary() -> None:
