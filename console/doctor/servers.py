@@ -20,12 +20,27 @@ OLDEST_REDIS = (6, 2)
 _PATCHED = {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}
 SKEW_S = 2.0
 _NEARLY_FULL = 0.8
+_NOTHING_WRITTEN = "it writes nothing, so nothing starts, and no end is recorded"
 
 
 def postgres(patient: Patient) -> Iterator[Finding]:
-    """Reachable, and new enough."""
+    """Reachable, new enough, and one that writes."""
     seen = server.look(patient.connection)
-    yield judge_postgres(seen.version, seen.version_number, f"{seen.database} as {seen.user}")
+    if seen.is_standby:
+        promoted = 'psql "$DATABASE_URL" -c "select pg_promote()"  # if its primary is gone for good'
+        yield fail(
+            "postgres", f"it is a standby: {_NOTHING_WRITTEN}", promoted, "export DATABASE_URL=  # of the primary"
+        )
+    elif seen.is_read_only:
+        off = f'alter database "{seen.database}" set default_transaction_read_only = off'
+        yield fail(
+            "postgres",
+            f"default_transaction_read_only is on: {_NOTHING_WRITTEN}",
+            "df -h  # on its host: some turn it on where the disk is full",
+            f"PGOPTIONS='-c default_transaction_read_only=off' psql \"$DATABASE_URL\" -c '{off}'",
+        )
+    else:
+        yield judge_postgres(seen.version, seen.version_number, f"{seen.database} as {seen.user}")
 
 
 def judge_postgres(version: str, number: int, who: str) -> Finding:
@@ -105,9 +120,19 @@ def _redis_now(patient: Patient) -> datetime:
 def redis(patient: Patient) -> Iterator[Finding]:
     """Reachable, and new enough."""
     told: Any = patient.redis.info("server")
+    known: Any = patient.redis.info("replication")
     if "cluster" in (told.get("server_mode"), told.get("redis_mode")):
         remedy = "export REDIS_URL=redis://:password@host:6379/0  # of a server without cluster mode"
         yield fail("redis", "it is a node of a Cluster, for which Celery has no transport", remedy)
+        return
+    if known["role"] != "master":
+        remedy = 'redis-cli -u "$REDIS_URL" replicaof no one  # if its primary is gone for good'
+        yield fail(
+            "redis",
+            "it is a replica: it takes no write, so nothing starts",
+            remedy,
+            "export REDIS_URL=  # of the primary",
+        )
         return
     name = "Valkey" if "valkey_version" in told else "Redis"
     yield judge_redis(name, str(told.get("valkey_version") or told["redis_version"]))

@@ -18,6 +18,8 @@ class Server:
     user: str
     now: datetime
     size_bytes: int
+    is_standby: bool
+    is_read_only: bool
 
 
 def look(connection: Postgres) -> Server:
@@ -28,7 +30,8 @@ def look(connection: Postgres) -> Server:
             select current_setting('server_version') as version,
                    current_setting('server_version_num')::int as version_number,
                    current_database()::text as database, current_user::text as "user", clock_timestamp() as now,
-                   pg_database_size(current_database()) as size_bytes
+                   pg_database_size(current_database()) as size_bytes, pg_is_in_recovery() as is_standby,
+                   current_setting('default_transaction_read_only')::boolean as is_read_only
             """
         ).fetchone()
     assert found is not None
