@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from workers.adapters.events import Usage
 from workers.adapters.generic import event_of as generic
+from workers.targets.hiding import Hider
 from workers.targets.output import LONGEST_LINE, LONGEST_OBJECT, Lines, Tail
 
 
@@ -42,6 +43,17 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole(size: int) -> None:
     found = lines_of(*(stream[at : at + size] for at in range(0, len(stream), size)) if size > 1 else (stream,))
 
     assert found == [(b"x" * LONGEST_LINE, True), (b"next", False)]
+
+
+def test_of_a_secret_that_the_cut_of_a_long_line_goes_through_nothing_stays() -> None:
+    """Names are shorter than what they hide: the cut was counted from where the line had ended."""
+    found: list[bytes] = []
+    secret = "0123456789abcdef" * 20
+
+    Lines(lambda line, _: found.append(line), Hider({"K": secret})).feed((secret.encode() * 300)[: LONGEST_LINE + 1])
+
+    assert b"0123" not in found[0]
+    assert found[0].startswith(b"[K][K]")
 
 
 def test_an_object_may_be_longer_than_a_line_of_log() -> None:

@@ -47,8 +47,9 @@ class Lines:
         if self.objects_only and not line.startswith(b"{"):
             return
         if len(line) > _longest(line):
-            # Of a secret that the cut goes through, no part may stay.
-            self._on_line(self._hide(line)[: LONGEST_LINE - self._hide.longest], True)
+            # Of a secret that the cut goes through, or the end of what was read, no part may stay.
+            hidden = self._hide(line)
+            self._on_line(hidden[: max(0, min(LONGEST_LINE, len(hidden)) - self._hide.longest)], True)
         else:
             self._on_line(self._hide(line), False)
 
