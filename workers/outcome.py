@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from shared.rules.endings import Report
 
+# Of what a firing's row keeps; all that was said is in its events.
+LONGEST_RESULT = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Report):

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from shared.rules.addresses import Address, is_open
 
 LARGEST_ANSWER = 1024 * 1024
 CONNECT_S = 10.0
+_PACKED = ("gzip", "x-gzip", "deflate")
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -68,7 +70,8 @@ class Doorman(httpx.AsyncBaseTransport):
                     raise
             else:
                 assert isinstance(answer.stream, httpx.AsyncByteStream)
-                answer.stream = _Bounded(answer.stream, self._largest)
+                packing = answer.headers.pop("content-encoding", "identity").strip().lower()
+                answer.stream = _Bounded(answer.stream, self._largest, packing)
                 return answer
         raise NoSuchHost(f"There is no host {host}.")
 
@@ -97,15 +100,30 @@ def client(networks: Sequence[str], headers: dict[str, str], **more: Any) -> htt
 
 
 class _Bounded(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, largest: int) -> None:
+    """An answer up to its bound, which holds for what comes out of it: a thousandth of that can be sent packed."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, largest: int, packing: str) -> None:
         self._inner, self._left, self._largest = inner, largest, largest
+        self._packing = packing
+        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packing in _PACKED else None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._unpacker is None and self._packing not in ("", "identity"):
+            raise httpx.RemoteProtocolError(f"It answers packed as {self._packing}, which it was asked not to do.")
         async for chunk in self._inner:
-            self._left -= len(chunk)
+            said = self._unpacked(chunk)
+            self._left -= len(said)
             if self._left < 0:
                 raise TooLarge(f"The answer is larger than {self._largest} bytes: answer less, or leave it elsewhere.")
-            yield chunk
+            yield said
+
+    def _unpacked(self, chunk: bytes) -> bytes:
+        if self._unpacker is None:
+            return chunk
+        try:
+            return self._unpacker.decompress(chunk, self._left + 1)
+        except zlib.error as error:
+            raise httpx.RemoteProtocolError(f"Its answer cannot be unpacked: {error}") from error
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -3,15 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 
 from shared.rules.reasons import Reason
+from shared.rules.text import clean_json
 from workers.calls import doorman
 from workers.calls.runner import Done, Failure, Order, Voice, until_aborted
 
 _MOST_REDIRECTS = 5
+_MOST_WORDS, _WORDS_S = 2000, 5.0
 _STREAMS = ("application/x-ndjson", "application/jsonl", "text/event-stream")
 _REASONS = {
     401: Reason.AUTH_FAILED,
@@ -109,31 +113,51 @@ async def _read(answer: httpx.Response, voice: Voice) -> Done:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _STREAMS:
         return await _follow(answer, voice)
-    text = (await answer.aread()).decode(answer.encoding or "utf-8", errors="replace")
+    text = _text(await answer.aread(), answer.encoding)
     return _done(text) if kind.endswith("json") else Done(text)
 
 
 async def _follow(answer: httpx.Response, voice: Voice) -> Done:
     """A stream of events, each counted as it comes, so that it is ended when it goes too far."""
     async for line in _lines(answer):
-        voice.say(line)
+        data = line.decode(errors="replace").removeprefix("data:").strip()
+        if data.startswith("{"):
+            said = clean_json(_object(data))
+            voice.say(said if isinstance(said, dict) else data)
     return Done()
 
 
-async def _lines(answer: httpx.Response) -> AsyncIterator[str]:
-    async for line in answer.aiter_lines():
-        data = line.removeprefix("data:").strip()
-        if data.startswith("{"):
-            yield data
+async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """By ends of lines alone: what else separates lines for Python may stand inside a string of JSON."""
+    rest = bytearray()
+    async for chunk in answer.aiter_bytes():
+        rest += chunk.replace(b"\r", b"\n")
+        if b"\n" in chunk or b"\r" in chunk:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                yield bytes(line)
+    yield bytes(rest)
+
+
+def _text(said: bytes, encoding: str | None) -> str:
+    try:
+        return said.decode(encoding or "utf-8", errors="replace")
+    except LookupError:  # one that Python knows, and not of text
+        return said.decode(errors="replace")
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _done(text: str) -> Done:
     """An answer that is an object may tell what it used, and which part of it is the result."""
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return Done(text)
-    if not isinstance(said, dict):
+    said = _object(text)
+    if said is None:
         return Done(text)
     result = said.get("result", text)
     turns, usage = said.get("turns"), said.get("usage")
@@ -146,8 +170,20 @@ def _done(text: str) -> Done:
 
 async def _failure(answer: httpx.Response) -> Failure:
     status = answer.status_code
-    text = (await answer.aread()).decode("utf-8", errors="replace")[:2000]
+    text = await _first_words(answer)
     known = {it.value: it.phrase for it in HTTPStatus}.get(status, "")
     after = answer.headers.get("retry-after")
     later = f" (to be tried again after {after})" if after else ""
     return Failure(reason_of_status(status), f"HTTP {status} {known}{later}: {text}".strip())
+
+
+async def _first_words(answer: httpx.Response) -> str:
+    """A few are enough; an end that breaks, drips or never comes does not take away what the status has told."""
+    said = bytearray()
+    with suppress(httpx.HTTPError, doorman.TooLarge, TimeoutError):
+        async with asyncio.timeout(_WORDS_S):
+            async for chunk in answer.aiter_bytes():
+                said += chunk
+                if len(said) > _MOST_WORDS:
+                    break
+    return said.decode("utf-8", errors="replace")[:_MOST_WORDS]

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from workers.adapters.runner import SPEAKER
+from workers.outcome import LONGEST_RESULT
 
 _LONGEST_ERROR = 4_000
 
@@ -61,13 +62,16 @@ class Voice:
         self._tell("ref", ref=ref)
 
     def done(self, done: Done) -> None:
-        self._tell("end", result=done.result, turns=done.turns, usage=done.usage)
+        # The last of it is kept. More of it, so that of a secret which the cut goes through no part is among that.
+        result = None if done.result is None else done.result[-2 * LONGEST_RESULT :]
+        self._tell("end", result=result, turns=done.turns, usage=done.usage)
 
     def failed(self, reason: str | None, error: str) -> None:
         self._tell("end", failed=True, reason=reason, error=error[-_LONGEST_ERROR:])
 
     def _tell(self, kind: str, **more: Any) -> None:
-        line = json.dumps({SPEAKER: kind, **more}, default=str).encode() + b"\n"
+        said = json.dumps({SPEAKER: kind, **more}, default=str, ensure_ascii=False)
+        line = said.encode(errors="replace") + b"\n"
         while line:
             line = line[os.write(self._file, line) :]
 

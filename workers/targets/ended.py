@@ -8,12 +8,9 @@ from shared.rules.classify import classify
 from shared.rules.reasons import Reason
 from workers.adapters.events import Usage
 from workers.guarded import Gone
-from workers.outcome import Outcome
+from workers.outcome import LONGEST_RESULT, Outcome
 from workers.targets.talk import LONGEST_ERROR, Talk
 from workers.targets.tally import Tally
-
-# Of what a firing's row keeps; all that was said is in its events.
-LONGEST_RESULT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
