@@ -156,14 +156,15 @@ def test_a_schedule_without_history_is_deleted_and_one_with_history_kept(api: Ap
         assert (refused.status_code, refused.json()["error"]) == (409, "schedule_archived")
 
 
-def test_a_pause_says_who_and_why_and_a_second_one_changes_nothing(api: Api) -> None:
+def test_a_pause_says_who_and_why_the_same_again_changes_nothing_and_another_takes_its_place(api: Api) -> None:
     path = f"/api/schedules/{api.schedule(api.workspace())['id']}"
     until = (clock.now() + timedelta(hours=1)).isoformat()
 
     first = api.ask(
         "POST", f"{path}/pause", json={"note": "too loud", "until": until}, headers={"Slotbeat-Actor": "ada"}
     )
-    second = api.ask("POST", f"{path}/pause", json={"note": "other"}, headers={"Slotbeat-Actor": "bob"})
+    second = api.ask("POST", f"{path}/pause", json={"until": until}, headers={"Slotbeat-Actor": "bob"})
+    third = api.ask("POST", f"{path}/pause", json={"note": "other"}, headers={"Slotbeat-Actor": "bob"}).json()
 
     told = first.json()
     assert (told["status"], told["paused_by"], told["pause_note"], told["paused_reason"]) == (
@@ -175,7 +176,9 @@ def test_a_pause_says_who_and_why_and_a_second_one_changes_nothing(api: Api) -> 
     assert moment(told["paused_until"]) == moment(until)
     assert second.status_code == 200
     assert second.json() == told
-    assert api.rows("select actor from activity_logs where type = 'schedule_paused'") == [("ada",)]
+    assert (third["paused_by"], third["pause_note"], third["paused_until"]) == ("bob", "other", None)
+    paused_by = "select actor from activity_logs where type = 'schedule_paused' order by at"
+    assert api.rows(paused_by) == [("ada",), ("bob",)]
 
 
 def test_resume_continues_from_now_and_forgets_the_streaks(api: Api) -> None:
