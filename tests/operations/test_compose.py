@@ -86,6 +86,15 @@ def test_secrets_are_required_and_not_defaulted() -> None:
     assert "exit 1" in SERVICES["grafana"]["entrypoint"][2], "the profile's password is asked for when it starts"
 
 
+def test_what_stands_in_an_address_is_made_of_letters_and_digits_where_we_say_how_it_is_made() -> None:
+    """A `/` of base64 ends the password, and what follows is taken for the host: half of all installations."""
+    told = dict(re.findall(r"^(\w+)=\.\.\. +# (.*)$", CONTAINERS.read_text("utf-8"), re.MULTILINE))
+    within = set(re.findall(r"://\w*:\$\{(\w+)", json.dumps(STACK["x-slotbeat"]["environment"])))
+
+    assert within == {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert {told[it] for it in within} == {"openssl rand -hex 32"}
+
+
 def test_no_secret_stands_in_a_command_line() -> None:
     for name, service in SERVICES.items():
         assert not re.search(r"(?<!\$)\$\{", json.dumps([service.get("command"), service.get("entrypoint")])), name
