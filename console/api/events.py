@@ -12,12 +12,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from console.api.allowed import Asking
 from console.api.paging import Listing, bad_cursor, listing, opened
 from console.api.state import MOST_ITEMS, Paging, Rows
+from console.callers import Caller
 from console.problems import not_found
 from shared.events import trouble
 from shared.rules.states import TERMINAL
-from shared.store import firing_events, firings
+from shared.store import api_tokens, firing_events, firings
 from shared.store.connection import AWAY, Database
 from shared.store.firing_events import FiringEvent
 
@@ -34,18 +36,24 @@ _START = (0, 0)
 @router.get("/{firing_id}/events", response_model=Listing[FiringEvent])
 async def list_firing_events(
     rows: Rows,
+    caller: Asking,
     firing_id: UUID,
     page: Annotated[Paging, Query()],
     accept: Annotated[str, Header()] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> Response:
-    """A JSON list; with `Accept: text/event-stream` a stream, which goes on behind `Last-Event-ID`."""
+    """A JSON list; with `Accept: text/event-stream` a stream, which goes on behind `Last-Event-ID`.
+
+    A stream is over, without its event `end`, when the token is.
+    """
     if await run_in_threadpool(_status, rows, firing_id) is None:
         raise not_found("firing", firing_id)
     if "text/event-stream" in accept:
         after = _mark(last_event_id) or _START
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(rows, firing_id, after), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            _stream(rows, caller, firing_id, after), media_type="text/event-stream", headers=headers
+        )
     after = _mark(opened(page.cursor)) or _START
     found = await run_in_threadpool(_events, rows, firing_id, after, page.limit + 1)
     listed = listing(found, page.limit, lambda it: f"{it.token}:{it.seq}")
@@ -61,9 +69,9 @@ def _mark(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-async def _stream(rows: Database, firing: UUID, after: tuple[int, int]) -> AsyncIterator[str]:
+async def _stream(rows: Database, caller: Caller, firing: UUID, after: tuple[int, int]) -> AsyncIterator[str]:
     quiet = 0
-    while True:
+    while caller.token is None or await run_in_threadpool(_is_good, rows, caller.token):
         seen = await run_in_threadpool(_look, rows, firing, after)
         if seen is None:
             yield ": Postgres does not answer\n\n"
@@ -93,6 +101,10 @@ def _look(rows: Database, firing: UUID, after: tuple[int, int]) -> tuple[str | N
     except AWAY as error:
         trouble("stream.waits", error, firing=firing)
         return None
+
+
+def _is_good(rows: Database, token: UUID) -> bool:
+    return api_tokens.is_good(rows.connection(), token)
 
 
 def _status(rows: Database, firing: UUID) -> str | None:

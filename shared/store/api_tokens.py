@@ -71,6 +71,15 @@ def by_prefix(connection: Postgres, prefix: str) -> Kept | None:
         ).fetchone()
 
 
+def is_good(connection: Postgres, token: UUID) -> bool:
+    """Whether it opens anything now: it is neither revoked nor expired."""
+    row = connection.execute(
+        "select revoked_at is null and (expires_at is null or expires_at > now()) from api_tokens where id = %s",
+        [token],
+    ).fetchone()
+    return row == (True,)
+
+
 def used(connection: Postgres, token: UUID) -> None:
     """Writes that it was used now."""
     connection.execute("update api_tokens set last_used_at = now() where id = %s", [token])
