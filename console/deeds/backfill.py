@@ -78,6 +78,7 @@ def _plan(connection: Postgres, known: Schedule, wish: Wish) -> Backfill:
         raise invalid(Wrong("end", "end_in_future", "end is still to come: a backfill is of the past."))
     if known.cron is None:
         return Backfill((), (), (), 0, 0)
+    _check_remembered(connection, known, wish, now)
     span = _span(known, wish)
     when = (parse_cron(known.cron), ZoneInfo(known.timezone))
     try:
@@ -86,6 +87,15 @@ def _plan(connection: Postgres, known: Schedule, wish: Wish) -> Backfill:
         )
     except RefusedValueError as error:
         raise refused(error) from error
+
+
+def _check_remembered(connection: Postgres, known: Schedule, wish: Wish, now: datetime) -> None:
+    """What ran so long ago that its rows are deleted would look as if it never had, and run again."""
+    days = read(table=settings.load(connection)).keep_firings_days
+    since = now - timedelta(days=days)
+    if max(wish.start, known.created_at) < min(wish.end, since):
+        words = f"What ran before {since:%Y-%m-%d %H:%M} UTC is forgotten (keep_firings_days = {days}), and would run"
+        raise invalid(Wrong("start", "start_forgotten", f"{words} again. Choose a later start."))
 
 
 def _span(known: Schedule, wish: Wish) -> tuple[datetime, datetime]:

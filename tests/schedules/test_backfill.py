@@ -128,6 +128,24 @@ def test_a_span_that_cannot_be_is_refused(world: World, first: float, last: floa
     assert (refusal.value.status, refusal.value.wrong[0].field, refusal.value.wrong[0].code) == (status, "end", code)
 
 
+def test_what_ran_so_long_ago_that_it_is_forgotten_does_not_run_again(world: World) -> None:
+    """Its firings are deleted, and no other row says that there were any."""
+    schedule = outage(world)
+    world.rows.execute("update schedules set created_at = %s", [NOON])
+    world.rows.execute("delete from firings")
+    world.later(days=90)
+    world.beat()
+
+    with pytest.raises(Problem) as refusal:
+        run(world, schedule, 4.5, 5.5)
+    before = run(world, schedule, -2, -1, dry_run=True)
+    since = run(world, schedule, 5, 6, dry_run=True)
+
+    assert [(it.field, it.code) for it in refusal.value.wrong] == [("start", "start_forgotten")]
+    assert "keep_firings_days = 90" in str(refusal.value)
+    assert [len(it.made) for it in (before, since)] == [2, 2], "before it was made, nothing can have run"
+
+
 def test_a_paused_schedule_is_resumed_first(world: World) -> None:
     schedule = outage(world)
     world.pause(schedule.id)
