@@ -8,6 +8,7 @@ import pytest
 
 from workers.adapters import ADAPTERS
 from workers.adapters.events import Event, Usage
+from workers.targets.output import LONGEST_LINE
 from workers.targets.tally import LAST_EVENTS, MOST_EVENTS, Tally
 from workers.targets.terms import Terms
 
@@ -154,3 +155,17 @@ def test_of_too_many_events_the_first_and_the_last_are_kept() -> None:
     assert numbers == [*range(MOST_EVENTS), *range(MOST_EVENTS + 1000 - LAST_EVENTS, MOST_EVENTS + 1000)]
     assert "800 events are left out" in str(events[MOST_EVENTS].data["text"])
     assert events[-1].data["text"] == "the last words"
+
+
+@pytest.mark.parametrize("size", [LONGEST_LINE - 1000, LONGEST_LINE * 10])
+def test_a_long_event_counts_whole_and_is_kept_in_part(size: int) -> None:
+    """Five thousand of a megabyte each were all stored, and all held while Postgres was away."""
+    text = "x" * size
+    told = said(type="result", result=text, usage={"output_tokens": 5})
+
+    tally, [event], _ = heard("generic", [told])
+
+    assert (tally.result, tally.usage.output_tokens) == (text, 5)
+    assert event.data["type"] == "result"
+    assert len(json.dumps(event.data)) < LONGEST_LINE + 1000
+    assert event.data.get("cut", False) is (size > LONGEST_LINE)

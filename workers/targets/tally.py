@@ -1,11 +1,14 @@
 """What a payload has said so far: counted, held to its budget, and handed on in batches."""
 
+import json
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared.rules.reasons import Reason
 from workers.adapters import Adapter
 from workers.adapters.events import Event, Failed, Usage, log_line
+from workers.targets.output import LONGEST_LINE
 from workers.targets.terms import Terms
 
 BATCH = 100
@@ -60,7 +63,7 @@ class Tally:
     def out(self, line: bytes, cut: bool) -> None:
         event = None if cut else self._adapter(line)
         if event is not None:
-            self.add(event)
+            self.add(_shortened(event) if len(line) > LONGEST_LINE else event)
         elif not self.is_full:
             self.add(log_line(line, "stdout", cut))
 
@@ -120,6 +123,12 @@ class Tally:
         except Exception as error:  # noqa: BLE001  whatever it is, the payload must not be left alone
             self.trouble = f"What the payload said could not be stored: {error}"
             self._stop(Reason.WORKER_LOST)
+
+
+def _shortened(event: Event) -> Event:
+    """A long one counts whole and is kept in part: thousands of a megabyte each are nothing to store."""
+    text = json.dumps(event.data, ensure_ascii=False)[:LONGEST_LINE]
+    return replace(event, data={"type": event.data.get("type"), "text": text, "cut": True})
 
 
 def _is_over(used: int, most: int | None) -> bool:
