@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+from console.deeds import workspaces as deeds
 from console.problems import Wrong, invalid, not_found, refused
 from shared.rules.names import limit_key
 from shared.rules.refused import RefusedValueError
-from shared.store import activity, budgets, workspaces
+from shared.store import activity, budgets
 from shared.store.connection import Database, Postgres
 
 _WORKSPACE, _LANE = "workspace:", "lane:"
@@ -38,10 +39,7 @@ def remove(database: Database, key: str, actor: str) -> None:
 def _workspace(connection: Postgres, key: str) -> UUID | None:
     if not key.startswith(_WORKSPACE):
         return None
-    there = workspaces.get(connection, UUID(key.removeprefix(_WORKSPACE)))
-    if there is None:
-        raise not_found("workspace", key.removeprefix(_WORKSPACE))
-    return there.id
+    return deeds.need(connection, UUID(key.removeprefix(_WORKSPACE))).id
 
 
 def _known(key: str) -> str:

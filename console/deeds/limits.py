@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from console.deeds import workspaces as deeds
 from console.deeds.gate import AWAY
 from console.problems import Problem, not_found, refused
 from shared.admission import Admission
@@ -9,7 +10,7 @@ from shared.answers import Usage
 from shared.events import trouble
 from shared.rules.names import limit_key
 from shared.rules.refused import RefusedValueError
-from shared.store import limits, workspaces
+from shared.store import limits
 from shared.store.limits import Limit
 
 _WORKSPACE = "workspace:"
@@ -18,11 +19,8 @@ _WORKSPACE = "workspace:"
 def set_cap(admission: Admission, key: str, cap: int, actor: str) -> Limit:
     """Writes a cap where it stands, then in the gate; while that is away, the reconciler tells it."""
     known = _known(key)
-    if (
-        known.startswith(_WORKSPACE)
-        and workspaces.get(admission.database.connection(), UUID(known.removeprefix(_WORKSPACE))) is None
-    ):
-        raise not_found("workspace", known.removeprefix(_WORKSPACE))
+    if known.startswith(_WORKSPACE):
+        deeds.need(admission.database.connection(), UUID(known.removeprefix(_WORKSPACE)))
     try:
         admission.set_cap(known, cap, actor)
     except AWAY as error:

@@ -140,6 +140,16 @@ def get(database: Database, workspace: UUID) -> Workspace:
     return found
 
 
+def need(connection: Postgres, workspace: UUID) -> Workspace:
+    """A workspace for which something is to be set; 404 where there is none, 409 where it was removed."""
+    known = workspaces.get(connection, workspace)
+    if known is None:
+        raise not_found("workspace", workspace)
+    if known.status == "removed":
+        raise removed(known)
+    return known
+
+
 def removed(known: Workspace) -> Problem:
     """409: it is gone for good."""
     detail = f"Workspace {known.name} was removed: nothing runs in it any more. Add a new one."

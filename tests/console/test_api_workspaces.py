@@ -154,6 +154,21 @@ def test_a_removed_workspace_is_not_edited_back(api: Api) -> None:
     assert (answer.status_code, answer.json()["error"]) == (409, "workspace_removed")
 
 
+def test_nothing_is_set_for_a_workspace_that_was_removed(api: Api) -> None:
+    """Its limit would be listed, and counted, for good."""
+    lab = api.workspace("lab", cap=2)
+    api.schedule(lab)
+    api.ask("DELETE", f"/api/workspaces/{lab}")
+    before = api.get("/api/limits")["items"]
+
+    cap = api.ask("PUT", f"/api/limits/workspace:{lab}", json={"cap": 1})
+    budget = api.ask("PUT", f"/api/budgets/workspace:{lab}", json={"turns": 5})
+
+    assert [(it.status_code, it.json()["error"]) for it in (cap, budget)] == [(409, "workspace_removed")] * 2
+    assert [it["key"] for it in before] == ["fleet"]
+    assert (api.get("/api/limits")["items"], api.get("/api/budgets")["items"]) == (before, [])
+
+
 def test_a_removed_workspace_leaves_its_name_to_another(api: Api, cli: Cli) -> None:
     gone = api.workspace("lab")
     api.schedule(gone)
