@@ -13,7 +13,10 @@ _OURS = re.compile(r"DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|(SLOTBEAT|PG|FLOWE
 # With one of these, a program that is allowed runs another that is not.
 _LOADS_OTHERS = re.compile(
     r"PATH|LD_.*|DYLD_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|BASH_ENV|BASH_FUNC.*|ENV"
-    r"|SHELLOPTS|IFS|GIT_.*|PAGER|EDITOR|VISUAL|GCONV_PATH",
+    r"|SHELLOPTS|IFS|GIT_.*|PAGER|EDITOR|VISUAL|GCONV_PATH"
+    # Where others of these are written down: what Python, Git, npm and zsh read there, they run.
+    r"|HOME|XDG_.*|ZDOTDIR|NPM_CONFIG_.*|BUN_.*|DENO_.*|GEM_.*|BUNDLE_.*|LUA_.*|JDK_JAVA_OPTIONS|CLASSPATH"
+    r"|OPENSSL_.*|DOTNET_STARTUP_HOOKS|SHELL|BROWSER|LESSOPEN|.*PAGER|.*ASKPASS",
     re.IGNORECASE,
 )
 

@@ -21,7 +21,11 @@ def test_a_program_that_is_not_on_the_list_is_refused(program: str) -> None:
         check_command([program], {}, SOME)
 
 
-@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "NODE_OPTIONS", "BASH_ENV", "GIT_SSH_COMMAND"])
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "LD_PRELOAD", "PYTHONPATH", "NODE_OPTIONS", "BASH_ENV", "GIT_SSH_COMMAND", "HOME", "XDG_CONFIG_HOME",
+     "ZDOTDIR", "OPENSSL_CONF", "JDK_JAVA_OPTIONS", "npm_config_script_shell", "MANPAGER", "SSH_ASKPASS"],
+)  # fmt: skip
 def test_no_variable_makes_a_program_of_the_list_another(name: str) -> None:
     with pytest.raises(RefusedValueError):
         check_command(["claude"], {name: "x"}, SOME)
