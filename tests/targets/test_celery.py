@@ -139,3 +139,13 @@ def test_a_task_that_nobody_fetched_in_time_is_over(redis_url: str) -> None:
         waiting: Any = redis.lrange("nobody", 0, -1)
     [message] = map(json.loads, waiting)
     assert message["headers"]["expires"] is not None
+
+
+def test_turns_that_are_told_in_one_jump_are_all_counted() -> None:
+    """Of more than a thousand the others were lost, and with them a budget that they exceed."""
+    ear, told = Ear(), 0
+    for _ in range(4):
+        told = celery._tell({"turns": 2500}, told, ear)  # pyright: ignore[reportArgumentType]
+
+    assert told == 2500
+    assert [it["number"] for it in ear.said] == list(range(1, 2501))

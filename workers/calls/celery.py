@@ -19,6 +19,8 @@ _LOOK_EVERY_S = 0.25
 # Clocks of two hosts may differ: a task is not to be over before it can begin.
 _CLOCKS_DIFFER_S = 60.0
 _MOST_FAILURES = 40
+# At one look; what is told beyond them is told at the next.
+_MOST_TURNS = 1000
 
 
 class _Aborted(BaseException):
@@ -148,9 +150,10 @@ def _tell(progress: Any, told: int, voice: Voice) -> int:
     turns = progress.get("turns") if isinstance(progress, dict) else None
     if not isinstance(turns, int) or turns <= told:
         return told
-    for number in range(told + 1, min(turns, told + 1000) + 1):
+    now = min(turns, told + _MOST_TURNS)
+    for number in range(told + 1, now + 1):
         voice.say({"type": "turn", "number": number})
-    return turns
+    return now
 
 
 def _done(result: Any) -> Done:
