@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.databases import own_servers as own_servers
 from tests.databases import redis_url as redis_url
 from tests.databases import servers as servers
 from tests.leftovers import nothing_left
+from tests.memory import folder_in_memory
 from tests.proc import adopt_orphans
 from tests.running import start as start
 
@@ -34,7 +36,14 @@ LONG = (
 )
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # Of the run, once; each of its processes has a folder in it. Postgres makes a thousand files for each of its own.
+    if config.option.basetemp is None:
+        held = ExitStack()
+        config.add_cleanup(held.close)
+        folder = held.enter_context(folder_in_memory())
+        config.option.basetemp = folder and folder / "tests"
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     # Hundreds of processes are started: each would compile all of us again.

@@ -1,13 +1,8 @@
 """Real servers for the whole session, and a database of its own for each test."""
 
 import itertools
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -16,13 +11,12 @@ from psycopg import sql
 
 from console.local.servers import Servers, embedded_servers
 from tests import leftovers
+from tests.memory import folder_in_memory
 
 # Created once, migrated once; a copy of it takes a few milliseconds.
 TEMPLATE = "slotbeat_template"
 # Half of what a copy would copy is what the migrations left of their steps in these.
 CATALOGS = "vacuum full pg_attribute, pg_class, pg_constraint, pg_depend, pg_proc, pg_rewrite"
-MEMORY = Path("/dev/shm")
-NEEDED_BYTES = 2 * 1024**3
 numbers = itertools.count(1)
 # As many as Valkey has, without 0: a connection that forgot its number must not find data.
 redis_databases = itertools.cycle(range(1, 64))
@@ -35,41 +29,16 @@ def with_database(url: str, name: str | int) -> str:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Postgres and Valkey, quick, not durable, shared by all tests. To kill some, take `own_servers`."""
-    with folder_in_memory(tmp_path_factory) as folder, embedded_servers(folder, durable=False) as started:
+    with folder_in_memory() as folder:
+        yield from _started((folder or tmp_path_factory.mktemp("memory")) / "servers")
+
+
+def _started(folder: Path) -> Iterator[Servers]:
+    with embedded_servers(folder, durable=False) as started:
         pids = {started.postgres.pid, started.redis.pid}
         leftovers.staying.update(pids)
         yield started
         leftovers.staying.difference_update(pids)
-
-
-@contextmanager
-def folder_in_memory(factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that ends with the block, in memory where there is room: copying a database there takes a fifth."""
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < NEEDED_BYTES:
-        yield factory.mktemp("servers")
-        return
-    ours = MEMORY / f"slotbeat-tests-{os.getuid()}"
-    ours.mkdir(exist_ok=True)
-    ours.chmod(0o711)
-    with open(ours / "lock", "w") as one_at_a_time, ExitStack() as held:
-        flock(one_at_a_time, LOCK_EX)
-        for left in ours.glob("run-*"):
-            # Of a run that was killed: nobody else would ever free that memory.
-            if is_unlocked(left / "lock"):
-                shutil.rmtree(left, ignore_errors=True)
-        made = Path(held.enter_context(TemporaryDirectory(prefix="run-", dir=ours, ignore_cleanup_errors=True)))
-        # Postgres runs as another user, who must get through.
-        made.chmod(0o711)
-        flock(held.enter_context(open(made / "lock", "w")), LOCK_EX)
-        flock(one_at_a_time, LOCK_UN)
-        yield made / "servers"
-
-
-def is_unlocked(path: Path) -> bool:
-    with suppress(BlockingIOError), open(path, "w") as file:
-        flock(file, LOCK_EX | LOCK_NB)
-        return True
-    return False
 
 
 @pytest.fixture
