@@ -126,7 +126,7 @@ def redis(patient: Patient) -> Iterator[Finding]:
         yield fail("redis", "it is a node of a Cluster, for which Celery has no transport", remedy)
         return
     if known["role"] != "master":
-        remedy = 'redis-cli -u "$REDIS_URL" replicaof no one  # if its primary is gone for good'
+        remedy = patient.redis_cli("replicaof no one  # if its primary is gone for good")
         yield fail(
             "redis",
             "it is a replica: it takes no write, so nothing starts",
