@@ -118,7 +118,7 @@ def _redis_now(patient: Patient) -> datetime:
 
 
 def redis(patient: Patient) -> Iterator[Finding]:
-    """Reachable, and new enough."""
+    """Reachable, new enough, and one that takes writes."""
     told: Any = patient.redis.info("server")
     known: Any = patient.redis.info("replication")
     if "cluster" in (told.get("server_mode"), told.get("redis_mode")):

@@ -1,9 +1,12 @@
-"""A stream of events is over with the token that opened it, though its firing goes on."""
+"""A stream of events is over with the token that opened it, though its firing goes on; and with nothing else."""
+
+from psycopg import Connection
 
 from console.deeds import api_tokens
 from shared.store.connection import Database
 from tests.console.conftest import SLEEPS, Api
 from tests.console.test_api_tokens import bearer, token
+from tests.databases import named
 
 
 def test_who_follows_a_firing_hears_no_more_of_it_when_the_token_is_revoked(wide: Api) -> None:
@@ -24,3 +27,22 @@ def test_who_follows_a_firing_hears_no_more_of_it_when_the_token_is_revoked(wide
         assert not any(it.startswith("event:") for it in lines)
 
     assert wide.ask("GET", path, headers=admin).status_code == 200
+
+
+def test_who_follows_a_firing_with_a_token_waits_for_a_postgres_that_is_away(wide: Api, maker: Connection) -> None:
+    name = wide.database_url.rpartition("/")[2]
+    admin = bearer(token(wide, "ops", "admin"))
+    place = wide.ask("POST", "/api/workspaces", json={"name": "here"}, headers=admin).json()["id"]
+    body = {"workspace_id": place, "target": SLEEPS}
+    firing = wide.ask("POST", "/api/firings?queue=true", json=body, headers=admin).json()["firing_id"]
+    path = f"/api/firings/{firing}"
+    with wide.client.stream("GET", f"{path}/events", headers={**admin, "Accept": "text/event-stream"}) as told:
+        lines = told.iter_lines()
+        assert next(lines) == ": still here"
+        maker.execute(named("alter database {} allow_connections false", name))
+        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        assert ": Postgres does not answer" in lines
+        maker.execute(named("alter database {} allow_connections true", name))
+        wide.ask("POST", f"{path}/cancel", headers=admin)
+
+        assert "event: end" in lines
