@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from redis import Redis
+from redis.exceptions import RedisError
+
 from console.local.servers import Servers, embedded_servers
 from tests.mutation.lending import LENT
 from tests.mutation.telling import TOLD
 from workers import tree
 
 LANE = Path(__file__).with_name("lane.py")
+ANSWERS_WITHIN_S = 10.0
 
 
 class Bench:
@@ -27,6 +31,7 @@ class Bench:
 
     def run(self, folder: Path, arguments: Sequence[str], too_long_s: float) -> int | None:
         """The exit code of pytest; None if it took too long. A lane that a mutant killed begins anew."""
+        self._wake_redis()
         lent = f"{self._servers.database_url} {self._servers.redis_url}"
         asked = {
             "folder": str(folder),
@@ -44,6 +49,14 @@ class Bench:
         self.close()
         self._lane = _started()
         return -9
+
+    def _wake_redis(self) -> None:
+        """A script of a mutant may go round for ever: whatever were asked from then on would be red."""
+        with Redis.from_url(self._servers.redis_url, socket_timeout=ANSWERS_WITHIN_S) as client:
+            try:
+                client.ping()
+            except RedisError:
+                self._servers.redis.restart()
 
     def close(self) -> None:
         tree.end_tree(self._lane.pid, include_root=True)

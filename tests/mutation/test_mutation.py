@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
-from tests.mutation import in_lua, in_python, in_sql
+from tests.mutation import bench, in_lua, in_python, in_sql
 from tests.mutation.areas import AREAS, ROOT, cuts_of, files_of
 from tests.mutation.bench import environment
 from tests.mutation.cut import Cut, applied, line_of
 from tests.mutation.draw import drawn
-from tests.mutation.trial import copy_of_checkout, put_in, read
+from tests.mutation.trial import PYTEST, copy_of_checkout, put_in, read
 
 PYTHON = '''
 def may(seen, now, limit):
@@ -151,6 +153,20 @@ def test_a_mutant_of_a_copy_is_what_its_processes_run(tmp_path: Path) -> None:
         found = subprocess.run(argv, cwd=tmp_path, env=environment(folder), check=False)
 
     assert found.returncode == 77
+
+
+def test_a_script_that_never_ends_reddens_no_later_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "ANSWERS_WITHIN_S", 0.5)
+    test = "tests/slots/test_scripts.py::test_every_script_answers_unseeded_under_another_epoch_and_changes_nothing"
+    with bench.benches(1) as [only], copy_of_checkout() as folder:
+        endless = "while true do redis.call('INCR', 'rounds') end"
+        with (
+            Redis.from_url(only._servers.redis_url, socket_timeout=0.5, retry=None) as client,
+            pytest.raises(RedisError),
+        ):
+            client.eval(endless, 0)
+
+        assert only.run(folder, [*PYTEST, test], 60) == 0
 
 
 @pytest.mark.parametrize(
