@@ -115,6 +115,7 @@ AREAS = (
         (
             "tests/guard/test_wards.py",
             "tests/process/test_keeper_alone.py",
+            "tests/process/test_keeper_and_locks.py",
             "tests/process/test_keeper_without_postgres.py",
             "tests/guard/test_keeper.py",
         ),
