@@ -71,6 +71,20 @@ def test_a_running_firing_that_redis_forgot_is_seated(fleet: Fleet, station: Sta
     assert state(fleet, firing) == "leased"
 
 
+def test_a_running_firing_that_is_leased_to_another_request_is_seated_under_its_own(
+    fleet: Fleet, station: Station
+) -> None:
+    running(fleet)
+    [(firing, request)] = fleet.rows("select firing_id, request_id from attempts")
+    gate = fleet.admission.gate
+    gate.release(firing, request)
+    gate.offer([_waiter(by_hand(fleet.workspace("elsewhere")))._replace(firing=firing)])
+    assert gate.claim(firing, uuid4(), "w", 60_000) == "LEASED"
+
+    assert one_pass(fleet, station) == {"seated_total": 1}
+    assert gate.states([firing])[0].request == str(request)
+
+
 def test_what_postgres_does_not_know_leaves_the_gate(fleet: Fleet, station: Station) -> None:
     """A lease that nobody has, and a waiter that was never written."""
     workspace = fleet.workspace()
@@ -93,6 +107,17 @@ def test_a_reservation_without_a_row_is_left_to_its_run_now_for_five_seconds(fle
     gate.now_ms = 1000 * int(fleet.rows("select extract(epoch from now()) + 6")[0][0])
 
     assert one_pass(fleet, station) == {"withdrawn_total": 1}
+
+
+def test_a_reservation_of_what_has_ended_goes_at_once(fleet: Fleet, station: Station) -> None:
+    firing = by_hand(fleet.workspace())
+    fleet.admission.ask(lambda gate: gate.reserve(_waiter(firing)))
+    connection = fleet.database.connection()
+    firings.add_by_hand(connection, firing, firings.next_line_no(connection))
+    assert firings.cancel_queued(connection, firing.id, "cancelled")
+
+    assert one_pass(fleet, station) == {"withdrawn_total": 1}
+    assert state(fleet, firing.id) == ""
 
 
 def test_a_claim_that_never_reached_postgres_goes_back_in_line(fleet: Fleet, station: Station) -> None:
