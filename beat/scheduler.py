@@ -85,7 +85,7 @@ class Scheduler(CeleryScheduler):
             self.admission.use(self.settings)
         if "own cap" not in self.last:
             self.admission.write_own_cap(self.settings, self.node)
-            self._is_time("own cap", float("inf"))
+            self.last["own cap"] = monotonic()
 
     def _send_maintenance(self) -> None:
         """What has not run for its interval. Any beat may send it; the tasks take turns by a row.

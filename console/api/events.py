@@ -71,12 +71,16 @@ def _mark(text: str | None) -> tuple[int, int] | None:
 
 async def _stream(rows: Database, caller: Caller, firing: UUID, after: tuple[int, int]) -> AsyncIterator[str]:
     quiet = 0
-    while caller.token is None or await run_in_threadpool(_is_good, rows, caller.token):
-        seen = await run_in_threadpool(_look, rows, firing, after)
-        if seen is None:
+    while True:
+        try:
+            seen = await run_in_threadpool(_look, rows, caller.token, firing, after)
+        except AWAY as error:  # who listens waits for it, and misses nothing
+            trouble("stream.waits", error, firing=firing)
             yield ": Postgres does not answer\n\n"
             await sleep(_LOOK_AGAIN_S)
             continue
+        if seen is None:
+            return
         status, found = seen
         for it in found:
             after = (it.token, it.seq)
@@ -92,23 +96,15 @@ async def _stream(rows: Database, caller: Caller, firing: UUID, after: tuple[int
         await sleep(_LOOK_EVERY_S)
 
 
-def _look(rows: Database, firing: UUID, after: tuple[int, int]) -> tuple[str | None, list[FiringEvent]] | None:
-    """None while Postgres is away: who listens waits for it, and misses nothing."""
-    try:
-        # The status first: what was said before the end is there when the end is seen.
-        status = _status(rows, firing)
-        return status, _events(rows, firing, after, MOST_ITEMS)
-    except AWAY as error:
-        trouble("stream.waits", error, firing=firing)
+def _look(
+    rows: Database, token: UUID | None, firing: UUID, after: tuple[int, int]
+) -> tuple[str | None, list[FiringEvent]] | None:
+    """The firing's status, and what it has said since; None where the token opens nothing any more."""
+    if token is not None and not api_tokens.is_good(rows.connection(), token):
         return None
-
-
-def _is_good(rows: Database, token: UUID) -> bool:
-    """While Postgres is away nobody can say; nothing is told then either."""
-    try:
-        return api_tokens.is_good(rows.connection(), token)
-    except AWAY:
-        return True
+    # The status first: what was said before the end is there when the end is seen.
+    status = _status(rows, firing)
+    return status, _events(rows, firing, after, MOST_ITEMS)
 
 
 def _status(rows: Database, firing: UUID) -> str | None:
