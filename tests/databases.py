@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -29,16 +30,13 @@ def with_database(url: str, name: str | int) -> str:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Postgres and Valkey, quick, not durable, shared by all tests. To kill some, take `own_servers`."""
-    with folder_in_memory() as folder:
-        yield from _started((folder or tmp_path_factory.mktemp("memory")) / "servers")
-
-
-def _started(folder: Path) -> Iterator[Servers]:
-    with embedded_servers(folder, durable=False) as started:
-        pids = {started.postgres.pid, started.redis.pid}
-        leftovers.staying.update(pids)
-        yield started
-        leftovers.staying.difference_update(pids)
+    with folder_in_memory() as made:
+        folder = (made or tmp_path_factory.mktemp("memory")) / "servers"
+        with embedded_servers(folder, durable=False) as started:
+            pids = {started.postgres.pid, started.redis.pid}
+            leftovers.staying.update(pids)
+            yield started
+            leftovers.staying.difference_update(pids)
 
 
 @pytest.fixture
@@ -93,6 +91,33 @@ def redis_url(servers: Servers) -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+def away(maker: psycopg.Connection, url: str) -> AbstractContextManager[None]:
+    """A block in which that database takes no connection, and has none."""
+    return _altered(maker, url, "alter database {} allow_connections false", "alter database {} allow_connections true")
+
+
+def writes_nothing(maker: psycopg.Connection, url: str) -> AbstractContextManager[None]:
+    """A block in which whoever connects to that database finds it as a standby that nobody has promoted is.
+
+    As with a standby behind a name, connections of that time stay what they are.
+    """
+    off = "alter database {} set default_transaction_read_only = on"
+    return _altered(maker, url, off, "alter database {} reset default_transaction_read_only")
+
+
+@contextmanager
+def _altered(
+    maker: psycopg.Connection, url: str, before: sql.LiteralString, after: sql.LiteralString
+) -> Iterator[None]:
+    name = url.rpartition("/")[2]
+    maker.execute(named(before, name))
+    maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+    try:
+        yield
+    finally:
+        maker.execute(named(after, name))
 
 
 def run_admin(servers: Servers, statement: sql.LiteralString, *names: str) -> None:

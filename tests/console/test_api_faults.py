@@ -10,7 +10,7 @@ from shared.store.connection import connect
 from shared.store.migrate import migrate
 from tests.console.conftest import Api, api_at, form
 from tests.console.test_api_firings import complete, run, say
-from tests.databases import named
+from tests.databases import away, named
 from tests.waiting import until
 
 NOBODY = "redis://127.0.0.1:9/0"
@@ -95,7 +95,6 @@ def test_a_postgres_that_writes_nothing_is_read_and_writes_again_by_itself(datab
 def test_who_follows_a_firing_waits_for_a_postgres_that_is_away(
     database_url: str, redis_url: str, maker: Connection
 ) -> None:
-    name = database_url.rpartition("/")[2]
     with api_at(database_url, redis_url) as api:
         first, _ = api.fill(api.workspace())
         token = run(api, first)
@@ -105,10 +104,8 @@ def test_who_follows_a_firing_waits_for_a_postgres_that_is_away(
         ) as answer:
             lines = answer.iter_lines()
             assert next(lines) == f"id: {token}:1"
-            maker.execute(named("alter database {} allow_connections false", name))
-            maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-            assert ": Postgres does not answer" in lines
-            maker.execute(named("alter database {} allow_connections true", name))
+            with away(maker, database_url):
+                assert ": Postgres does not answer" in lines
             complete(api, first, token)
 
             assert "event: end" in lines

@@ -6,7 +6,7 @@ from console.deeds import api_tokens
 from shared.store.connection import Database
 from tests.console.conftest import SLEEPS, Api
 from tests.console.test_api_tokens import bearer, token
-from tests.databases import named
+from tests.databases import away
 
 
 def test_who_follows_a_firing_hears_no_more_of_it_when_the_token_is_revoked(wide: Api) -> None:
@@ -30,7 +30,6 @@ def test_who_follows_a_firing_hears_no_more_of_it_when_the_token_is_revoked(wide
 
 
 def test_who_follows_a_firing_with_a_token_waits_for_a_postgres_that_is_away(wide: Api, maker: Connection) -> None:
-    name = wide.database_url.rpartition("/")[2]
     admin = bearer(token(wide, "ops", "admin"))
     place = wide.ask("POST", "/api/workspaces", json={"name": "here"}, headers=admin).json()["id"]
     body = {"workspace_id": place, "target": SLEEPS}
@@ -39,10 +38,8 @@ def test_who_follows_a_firing_with_a_token_waits_for_a_postgres_that_is_away(wid
     with wide.client.stream("GET", f"{path}/events", headers={**admin, "Accept": "text/event-stream"}) as told:
         lines = told.iter_lines()
         assert next(lines) == ": still here"
-        maker.execute(named("alter database {} allow_connections false", name))
-        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-        assert ": Postgres does not answer" in lines
-        maker.execute(named("alter database {} allow_connections true", name))
+        with away(maker, wide.database_url):
+            assert ": Postgres does not answer" in lines
         wide.ask("POST", f"{path}/cancel", headers=admin)
 
         assert "event: end" in lines

@@ -3,8 +3,9 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from redis import Redis
 from shared.celery_app import publish_firings
 from shared.store import activity
 from shared.store.invariants import broken
-from tests.databases import named
+from tests import databases
 from tests.process.conftest import Fleet
 from tests.process.test_following import broker, in_line, statuses
 from tests.store.rows import by_hand
@@ -29,45 +30,29 @@ from workers.station import Station
 __all__ = ["broker"]
 
 Away = Callable[[], Any]
+Block = Callable[[psycopg.Connection, str], AbstractContextManager[None]]
 
 
 @pytest.fixture
 def away(fleet: Fleet, maker: psycopg.Connection) -> Away:
     """A block in which this test's database takes no connection, and has none."""
-    name = fleet.database.url.rpartition("/")[2]
-
-    @contextmanager
-    def block() -> Iterator[None]:
-        maker.execute(named("alter database {} allow_connections false", name))
-        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-        try:
-            yield
-        finally:
-            maker.execute(named("alter database {} allow_connections true", name))
-            fleet.database.close()
-
-    return block
+    return partial(_meanwhile, fleet, maker, databases.away)
 
 
 @pytest.fixture
 def read_only(fleet: Fleet, maker: psycopg.Connection) -> Away:
-    """A block in which whoever connects to this test's database finds it as a standby that nobody has promoted is.
+    """A block in which this test's database writes nothing."""
+    return partial(_meanwhile, fleet, maker, databases.writes_nothing)
 
-    As with a standby behind a name, connections of that time stay what they are.
-    """
-    name = fleet.database.url.rpartition("/")[2]
 
-    @contextmanager
-    def block() -> Iterator[None]:
-        maker.execute(named("alter database {} set default_transaction_read_only = on", name))
-        maker.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-        try:
+@contextmanager
+def _meanwhile(fleet: Fleet, maker: psycopg.Connection, block: Block) -> Iterator[None]:
+    """The connection that the test itself had is of no use afterwards."""
+    try:
+        with block(maker, fleet.database.url):
             yield
-        finally:
-            maker.execute(named("alter database {} reset default_transaction_read_only", name))
-            fleet.database.close()
-
-    return block
+    finally:
+        fleet.database.close()
 
 
 @pytest.fixture(params=["away", "read_only"])
