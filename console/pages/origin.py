@@ -13,6 +13,7 @@ from shared.rules.scopes import Scope
 
 # A schedule's form has its prompt, of 256 KiB, in up to three bytes for each.
 _LONGEST_FORM = 1024 * 1024
+_MOST_FIELDS = 200
 
 
 async def fields(request: Request) -> dict[str, str]:
@@ -22,8 +23,16 @@ async def fields(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _LONGEST_FORM:
             raise HTTPException(413, f"A form here has at most {_LONGEST_FORM} bytes.")
-    told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=200)
-    return {key: values[0].replace("\0", "") for key, values in told.items()}
+    try:
+        told = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise HTTPException(413, f"A form here has at most {_MOST_FIELDS} fields.") from error
+    return {key: _typed(values[0]) for key, values in told.items()}
+
+
+def _typed(text: str) -> str:
+    """A text as it was typed: with a form, browsers send each end of a line as two characters."""
+    return text.replace("\0", "").replace("\r\n", "\n")
 
 
 Fields = Annotated[dict[str, str], Depends(fields)]

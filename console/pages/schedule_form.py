@@ -25,11 +25,14 @@ from console.pages.origin import Fields, only_ours
 from console.pages.render import show
 from console.pages.said import led_back
 from console.problems import Problem, Wrong, invalid, not_found
-from shared.store import overview_workspaces, schedules, workspaces
+from shared.rules.names import LONGEST_NAME
+from shared.store import overview_workspaces, schedule_edits, schedules, workspaces
 from shared.store.connection import Database
 from shared.store.schedules import Schedule
 
 _TURNS_IN_PROMPT = re.compile(r"\bmax(?:imum)?\.?\s+(?:of\s+)?[0-9]+\s+(?:turns|steps)\b", re.IGNORECASE)
+_MOST_EDITS = 20
+_COPY = " (copy)"
 
 _OWN = needs(one_workspace=True)
 
@@ -55,7 +58,7 @@ def new_schedule(request: Request, rows: Rows, like: UUID | None = None, workspa
     form = dict(schedule_text.EMPTY)
     if like is not None:
         known = _known(rows, like)
-        form = {**schedule_text.text_of(vars(known)), "name": f"{known.name} (copy)"[:200]}
+        form = {**schedule_text.text_of(vars(known)), "name": known.name[: LONGEST_NAME - len(_COPY)] + _COPY}
     if workspace is not None:
         form["workspace_id"] = str(workspace)
     return _form(request, rows, form, None, _look(rows, form, None) if like else _nothing(rows))
@@ -92,14 +95,35 @@ def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response
 def save(request: Request, rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Saves an edit, or shows the form again with what is wrong."""
     known = _known(rows, schedule_id)
-    revision = form.get("revision", "")
-    if_match = frozenset([int(revision)]) if revision.isascii() and revision.isdigit() else None
+    drawn = _revision(form)
     try:
-        saved = deeds.edit(rows, schedule_id, _checked(form), actor, if_match)
+        saved = _edit(rows, known, _checked(form, known), actor, drawn)
     except Problem as problem:
-        return _again(request, rows, {**form, "revision": str(known.revision)}, known, problem)
-    said = "unchanged" if saved.schedule.revision == known.revision else "saved"
+        if problem.error != "stale_revision":
+            return _again(request, rows, form, known, problem)
+        # Only who was told that somebody edited it may write over that.
+        again = {**form, "revision": str(problem.more["revision"])}
+        return _again(request, rows, again, known, _by_others(rows, known, drawn or 0))
+    said = "unchanged" if saved.schedule.revision == (drawn or known.revision) else "saved"
     return go(led_back(f"/schedules/{schedule_id}", said, schedule_id))
+
+
+def _revision(form: dict[str, str]) -> int | None:
+    text = form.get("revision", "")
+    return int(text[:18]) if text.isascii() and text.isdigit() else None
+
+
+def _edit(rows: Database, known: Schedule, values: dict[str, Any], actor: str, drawn: int | None) -> deeds.Saved:
+    """An edit of the revision that the form was drawn of; what stands there already is nobody's loss."""
+    try:
+        return deeds.edit(rows, known.id, values, actor, None if drawn is None else frozenset([drawn]))
+    except Problem as problem:
+        if problem.error != "stale_revision":
+            raise
+        there = deeds.edit(rows, known.id, values, actor, dry_run=True)
+        if there.schedule.revision != problem.more["revision"]:
+            raise
+        return there
 
 
 @changing.post("/schedules/{schedule_id}/move")
@@ -130,8 +154,16 @@ def _of(rows: Database, form: dict[str, str]) -> Schedule | None:
         return None
 
 
-def _checked(form: dict[str, str]) -> dict[str, Any]:
-    values, wrong = schedule_text.values_of(form)
+def _by_others(rows: Database, known: Schedule, drawn: int) -> Problem:
+    edits = schedule_edits.revisions(rows.connection(), known.id, _MOST_EDITS)
+    told = [f"{it.actor}: {', '.join(schedule_text.called(it.changes))}" for it in edits if it.revision > drawn]
+    theirs = f" ({'; '.join(told)})" if told else ""
+    detail = f"Somebody edited it meanwhile{theirs}. What you typed is here; saved again, it is written over theirs."
+    return Problem(412, "stale_revision", detail)
+
+
+def _checked(form: dict[str, str], known: Schedule | None = None) -> dict[str, Any]:
+    values, wrong = schedule_text.values_of(form, known and vars(known))
     read = _validated(ScheduleForm, values, wrong)
     if wrong or read is None:
         raise invalid(*wrong)
@@ -151,7 +183,7 @@ def _validated(model: type[Any], values: dict[str, Any], wrong: list[Wrong]) -> 
 def _look(rows: Database, form: dict[str, str], known: Schedule | None) -> Seen:
     """What decides when it runs is looked at alone: a name that is missing yet hides no time."""
     now = schedules.now(rows.connection())
-    values, wrong = schedule_text.values_of(form, schedule_text.TIMING)
+    values, wrong = schedule_text.values_of(form, known and vars(known), schedule_text.TIMING)
     hints_only = bool(_TURNS_IN_PROMPT.search(form.get("prompt", "")))
     read = _validated(PreviewForm, values, wrong)
     try:
@@ -189,8 +221,6 @@ def _again(
     errors = schedule_text.errors_of(problem.wrong, form)
     if problem.error == "name_taken":
         errors["name"] = problem.detail
-    elif problem.error == "stale_revision":
-        errors[""] = "Somebody edited it meanwhile. What you typed is here; saved again, it is written over theirs."
     elif not errors:
         errors[""] = problem.detail
     seen = _look(rows, form, known)

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -60,6 +60,11 @@ EMPTY = {
     "celery.prompt_argument": "prompt",
 }
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NEWLINE = re.compile(r"\r\n?|\n")
+# Of all others a browser sends one line.
+AREAS = ("prompt", "command.argv", "check.pattern", "check.argv")
+# What was shown of runs left, which become fewer by themselves while a form is open.
+RUNS_SHOWN = "remaining_runs.shown"
 
 
 def text_of(values: Mapping[str, Any]) -> dict[str, str]:
@@ -76,7 +81,23 @@ def text_of(values: Mapping[str, Any]) -> dict[str, str]:
     check = values["success_check"] or {}
     found["check.pattern"] = check.get("pattern") or ""
     found["check.argv"] = shlex.join(check.get("argv") or [])
+    found[RUNS_SHOWN] = found["remaining_runs"]
     return {**EMPTY, **found}
+
+
+def _untouched(form: Mapping[str, str], known: Mapping[str, Any]) -> set[str]:
+    """The fields that came back as they were shown."""
+    shown = text_of(known)
+    found = {it for it, text in shown.items() if form.get(it, "") == _sent(it, text)}
+    if RUNS_SHOWN in form and form[RUNS_SHOWN] == form.get("remaining_runs", ""):
+        found.add("remaining_runs")
+    # The same text is another moment in another zone.
+    return found if "timezone" in found else found - set(INSTANTS)
+
+
+def _sent(name: str, shown: str) -> str:
+    """What a browser makes of a text that nobody touches."""
+    return _NEWLINE.sub("\n" if name in AREAS else "", shown)
 
 
 def _local(moment: datetime, zone: ZoneInfo) -> str:
@@ -94,25 +115,45 @@ def _written(value: Any, how: str) -> str:
     return str(value)
 
 
-def values_of(form: Mapping[str, str], names: tuple[str, ...] | None = None) -> tuple[dict[str, Any], list[Wrong]]:
+def values_of(
+    form: Mapping[str, str], known: Mapping[str, Any] | None = None, names: tuple[str, ...] | None = None
+) -> tuple[dict[str, Any], list[Wrong]]:
     """What the fields say, as the API takes it, and what cannot be read; with `names`, of these alone.
 
     What is empty is left out. A number that is none stays text, so that it is refused with the words for that.
+    A field that came back as it was shown of the `known` schedule says what that has: a form shows less than a
+    value may hold, such as a moment's fraction of a second.
     """
     wanted = (*TEXTS, *NUMBERS, *INSTANTS) if names is None else names
     wrong: list[Wrong] = []
+    kept = _kept(form, known) if known else {}
     found: dict[str, Any] = {}
     for name in wanted:
         text = form.get(name, "") if name == "prompt" else form.get(name, "").strip()
-        if text:
-            found[name] = _value(name, text, form.get("timezone", "UTC"))
+        value = kept[name] if name in kept else _value(name, text, form.get("timezone", "UTC")) if text else None
+        if value is not None:
+            found[name] = value
     _one_of(found)
     if names is None:
-        found["target"] = _target(form, wrong)
-        check = _check(form, wrong)
+        found["target"] = _target(form, kept, wrong)
+        check = _check(form, kept, wrong)
         if check:
             found["success_check"] = check
     return found, wrong
+
+
+def _kept(form: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What nobody touched, by the fields of the form, as the API takes it; None for what the schedule has not."""
+    target, check = known["target"], known["success_check"] or {}
+    kind = target.get("kind", "command")
+    has = {
+        **{it: known[it] for it in (*TEXTS, *NUMBERS)},
+        **{it: known[it] and known[it].isoformat() for it in INSTANTS},
+        **{f"{kind}.{it}": target.get(it) for it in TARGETS.get(kind, {})},
+        **{f"check.{it}": check.get(it) for it in ("pattern", "argv")},
+    }
+    same = _untouched(form, known)
+    return {it: value for it, value in has.items() if it in same}
 
 
 def _one_of(found: dict[str, Any]) -> None:
@@ -131,13 +172,15 @@ def _value(name: str, text: str, zone: str) -> Any:
     return text
 
 
-def _target(form: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
+def _target(form: Mapping[str, str], kept: Mapping[str, Any], wrong: list[Wrong]) -> dict[str, Any]:
     kind = form.get("target.kind", "command")
     found: dict[str, Any] = {"kind": kind}
     for name, how in TARGETS.get(kind, {}).items():
-        text = form.get(f"{kind}.{name}", "").strip()
-        if text:
-            found[name] = _read(text, how, f"target.{name}", wrong)
+        place = f"{kind}.{name}"
+        text = form.get(place, "").strip()
+        value = kept[place] if place in kept else _read(text, how, f"target.{name}", wrong) if text else None
+        if value is not None:
+            found[name] = value
     return found
 
 
@@ -155,12 +198,14 @@ def _read(text: str, how: str, field: str, wrong: list[Wrong]) -> Any:
     return {"$env": text} if how == "secret" else text
 
 
-def _check(form: Mapping[str, str], wrong: list[Wrong]) -> dict[str, Any]:
-    pattern, argv = form.get("check.pattern", "").strip(), form.get("check.argv", "").strip()
-    found: dict[str, Any] = {"pattern": pattern} if pattern else {}
-    if argv:
-        found["argv"] = _read(argv, "words", "success_check.argv", wrong)
-    return found
+def _check(form: Mapping[str, str], kept: Mapping[str, Any], wrong: list[Wrong]) -> dict[str, Any]:
+    # Spaces are part of a pattern.
+    pattern, argv = form.get("check.pattern", "").strip("\n"), form.get("check.argv", "").strip()
+    found: dict[str, Any] = {
+        "pattern": kept.get("check.pattern") or (pattern if pattern.strip() else None),
+        "argv": kept.get("check.argv") or (_read(argv, "words", "success_check.argv", wrong) if argv else None),
+    }
+    return {it: value for it, value in found.items() if value is not None}
 
 
 def errors_of(wrong: list[Wrong], form: Mapping[str, str]) -> dict[str, str]:
@@ -182,3 +227,9 @@ def _place(parts: list[str], kind: str) -> tuple[str, str]:
     if first == "success_check":
         return "check.argv" if "argv" in more else "check.pattern", ""
     return "target.kind" if first == "target" else first if first in LABELS else "", ""
+
+
+def called(fields: Iterable[str]) -> list[str]:
+    """What people call these fields of a schedule, in the words of the form."""
+    known = {**LABELS, "target": LABELS["target.kind"], "success_check": "Success check"}
+    return [known.get(it, it) for it in fields]

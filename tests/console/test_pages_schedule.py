@@ -159,6 +159,7 @@ def test_an_edit_of_what_somebody_else_edited_is_not_lost_and_not_written_unseen
 
     assert refused.status_code == 412
     assert "Somebody edited it meanwhile" in refused.text
+    assert "(dashboard: Prompt" in refused.text
     again = fields_of(refused.text)
     assert again["prompt"] == "mine"
     assert row(scene, "prompt") == ("theirs",)
@@ -213,12 +214,16 @@ def test_no_form_leads_to_another_site(scene: Scene, to: str):
 def fields_of(page: str) -> dict[str, str]:
     """The fields of a form as a browser would send them untouched."""
     form = page[page.index("<form class=") : page.index("</form>", page.index("<form class="))]
+    for text in re.findall(r'<input (?!type="hidden")[^>]*>', form):
+        form = form.replace(text, re.sub(r"[\r\n]", "", text))
     found = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', form))
     for name, inside in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', inside) or re.search(r'value="([^"]*)"', inside)
         assert chosen is not None
         found[name] = chosen[1]
-    found |= dict(re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL))
+    # An end of a line that stands first is not read; each one is sent as two characters.
+    for name, inside in re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
+        found[name] = re.sub(r"\r\n?|\n", "\r\n", inside.removeprefix("\n"))
     return {name: html.unescape(value) for name, value in found.items()}
 
 
