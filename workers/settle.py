@@ -154,7 +154,7 @@ def _standing(ended: settlement.Ended, outcome: Outcome) -> tuple[Outcome, Becom
         ended.attempt_count, ended.max_attempts, ended.retry_backoff_s, ended.interrupted_count, ended.abort_reason
     )
     counted = replace(outcome, reason=reason_that_counts(outcome.reason, chances))
-    return counted, after_attempt(counted.reason, chances, random.random())
+    return counted, after_attempt(counted.reason, chances, random.random(), outcome.retry_after_s)
 
 
 def _report(outcome: Outcome) -> Outcome:

@@ -30,6 +30,7 @@ class Report:
     cost_micros: int | None = None
     peak_rss_mb: float | None = None
     remote_ref: str | None = None
+    retry_after_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,12 @@ def reason_that_counts(reason: str | None, chances: Chances) -> str | None:
     return reason
 
 
-def after_attempt(reason: str | None, chances: Chances, jitter: float) -> Becomes:
+def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_after_s: int = 0) -> Becomes:
     """None is success; a reason that can heal goes back in line while attempts are left.
 
-    `jitter` (0 to 1) spreads retries over the second half of their backoff, which doubles each time. A lost
-    worker is no sign of an overloaded target: its firing goes back at once.
+    `jitter` (0 to 1) spreads retries over the second half of their backoff, which doubles each time. A target that
+    asked for a longer pause gets it, up to the longest backoff, and a tenth more at most, for it told others the
+    same. A lost worker is no sign of an overloaded target: its firing goes back at once.
     """
     if reason is None:
         return Becomes("completed", "completed")
@@ -79,7 +81,8 @@ def after_attempt(reason: str | None, chances: Chances, jitter: float) -> Become
     if reason == Reason.WORKER_LOST:
         return Becomes("queued", "requeued")
     backoff = min(MOST_BACKOFF_S, chances.retry_backoff_s * 2 ** (chances.attempts - 1))
-    return Becomes("queued", "requeued", backoff_s=backoff * (0.5 + jitter / 2))
+    asked = min(MOST_BACKOFF_S, float(retry_after_s)) * (1 + jitter / 10)
+    return Becomes("queued", "requeued", backoff_s=max(asked, backoff * (0.5 + jitter / 2)))
 
 
 def _goes_back(reason: str | None, chances: Chances) -> bool:

@@ -103,3 +103,18 @@ def test_a_budget_that_is_used_up_makes_skips_and_is_told_once(fleet: Fleet) -> 
     until(lambda: fleet.rows("select reason from skips where schedule_id = %s", schedule) == [("budget",)], 20)
     assert fleet.rows("select count(*) from firings") == [(1,)]
     assert fleet.rows("select turns, is_reserved from spend") == [(5, False)]
+
+
+def test_a_command_that_is_told_to_come_back_later_does(fleet: Fleet) -> None:
+    """Of two errors the last counts, as for the reason."""
+    errors = [{"type": "error", "reason": "rate_limited", "retry_after_s": it, "message": "busy"} for it in (9, 1000)]
+    said = "\n".join(map(json.dumps, errors))
+    command = ["sh", "-c", f"echo '{said}'; exit 1"]
+    fleet.schedule(fleet.workspace(), "told", command, max_attempts=2, retry_backoff_s=5)
+    fleet.worker()
+    fleet.beat()
+
+    waits = "select extract(epoch from not_before - now())::float8 from firings where not_before > now()"
+    [(left_s,)] = until(lambda: fleet.rows(waits), 30)
+
+    assert 900 < left_s <= 1100

@@ -95,3 +95,12 @@ def test_a_backoff_doubles_up_to_an_hour_and_is_spread_over_its_second_half() ->
 @pytest.mark.parametrize("reason", [it for it in Reason if not can_heal(it)])
 def test_what_cannot_heal_is_never_tried_again(reason: Reason) -> None:
     assert becomes(reason).status != "queued"
+
+
+def test_a_target_gets_the_pause_that_it_asked_for_where_that_is_the_longer_one() -> None:
+    def told(asked_s: int, jitter: float) -> float:
+        return after_attempt(HEALS[0], Chances(1, 3, 30), jitter, asked_s).backoff_s
+
+    assert [told(asked_s, jitter) for asked_s, jitter in ((20, 1), (100, 0), (100, 1))] == [30, 100, pytest.approx(110)]
+    assert told(10**9, 0) == MOST_BACKOFF_S, "nobody puts a firing off for ever"
+    assert after_attempt(Reason.WORKER_LOST, Chances(1, 3, 30), 1, 100) == AGAIN, "it was not the target that failed"

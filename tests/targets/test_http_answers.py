@@ -4,12 +4,13 @@ import gzip
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.rules.allowed import Allowed
 from tests.targets.conftest import HERE, Answer, Called, run, terms
 from tests.targets.test_http import call, failed
-from workers.calls import doorman
+from workers.calls import doorman, http
 from workers.calls.runner import Done
 from workers.guards import Guards
 
@@ -95,3 +96,32 @@ def test_a_long_result_in_any_script_is_kept_with_what_it_used(guards: Guards, c
 
     assert (outcome.reason, outcome.turns, outcome.output_tokens) == (None, 2, 9)
     assert outcome.result == "報告" * (64 * 1024 // 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "pause_s"),
+    [
+        ({"Retry-After": "120"}, 120),
+        ({"Retry-After": "Fri, 20 Nov 2026 10:01:30 GMT", "Date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 90),
+        ({"Retry-After": "Fri, 20 Nov 2026 09:00:00 GMT", "Date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"Retry-After": "-5"}, 0),
+        ({"Retry-After": "1e99"}, 0),
+        ({"Retry-After": "Fri, 20 Nov 2026 10:01:30 -0000"}, 0),
+        ({"Retry-After": "٣"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_pause_that_a_callee_asks_for_is_heard(told: dict[str, str], pause_s: int) -> None:
+    headers = httpx.Headers(list(told.items()), encoding="utf-8")
+
+    assert http.seconds_of(headers.get("retry-after", ""), headers.get("date")) == pause_s
+
+
+def test_that_pause_reaches_the_outcome(guards: Guards, called: Called) -> None:
+    gives(called, 429, {"Retry-After": "120"}, b"slow down")
+
+    outcome, events = run(guards, {"kind": "http", "url": called.url})
+
+    assert (outcome.reason, outcome.retry_after_s) == ("rate_limited", 120)
+    assert events[-1].data["retry_after_s"] == 120

@@ -61,6 +61,8 @@ class Event:
     error: str | None = None
     reason: str | None = None
     failed: Failed | None = None
+    # Of an error: the seconds that whoever was called wants to be left alone for.
+    retry_after_s: int = 0
     remote_ref: str | None = None
     # Not worth a row of its own: counted, and gone.
     is_kept: bool = True

@@ -38,6 +38,7 @@ def event_in(said: dict[str, Any]) -> Event:
         result=_text_of(said, "result", "text") if kind == "result" else None,
         error=_text_of(said, "message", "error", "text") if kind == "error" else None,
         reason=reason if kind == "error" and reason in SAYABLE else None,
+        retry_after_s=count(said.get("retry_after_s")) if kind == "error" else 0,
     )
 
 

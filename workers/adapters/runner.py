@@ -33,4 +33,9 @@ def _end(said: dict[str, Any]) -> Event:
         return Event("message", {"type": "end"}, turns=turns, usage=usage, result=text)
     reason = word(said, "reason") or None
     told: dict[str, Json] = {"type": "error", "message": word(said, "error"), "reason": reason}
-    return Event("error", told, turns=turns, usage=usage, error=word(said, "error"), failed=Failed(reason))
+    after = count(said.get("retry_after_s"))
+    if after:
+        told["retry_after_s"] = after
+    return Event(
+        "error", told, turns=turns, usage=usage, error=word(said, "error"), failed=Failed(reason), retry_after_s=after
+    )

@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
+from shared.clock import now
 from shared.rules.reasons import Reason
 from shared.rules.text import clean_json
 from workers.calls import doorman
@@ -172,9 +176,22 @@ async def _failure(answer: httpx.Response) -> Failure:
     status = answer.status_code
     text = await _first_words(answer)
     known = {it.value: it.phrase for it in HTTPStatus}.get(status, "")
-    after = answer.headers.get("retry-after")
+    after = answer.headers.get("retry-after", "").strip()
     later = f" (to be tried again after {after})" if after else ""
-    return Failure(reason_of_status(status), f"HTTP {status} {known}{later}: {text}".strip())
+    error = f"HTTP {status} {known}{later}: {text}".strip()
+    return Failure(reason_of_status(status), error, seconds_of(after, answer.headers.get("date")))
+
+
+def seconds_of(after: str, date: str | None) -> int:
+    """The pause that a Retry-After asks for, of seconds or until a moment by the clock of who answers; 0 for none."""
+    if re.fullmatch(r"[0-9]{1,9}", after):
+        return int(after)
+    try:
+        until = parsedate_to_datetime(after)
+        pause = until - (parsedate_to_datetime(date) if date else now())
+    except (ValueError, TypeError, OverflowError):
+        return 0
+    return max(0, math.ceil(pause.total_seconds()))
 
 
 async def _first_words(answer: httpx.Response) -> str:

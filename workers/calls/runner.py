@@ -17,11 +17,11 @@ _LONGEST_ERROR = 4_000
 
 
 class Failure(Exception):
-    """The call failed; a reason of None is left to the words of the error."""
+    """The call failed; a reason of None is left to the words of the error. Who was called may want a pause."""
 
-    def __init__(self, reason: str | None, error: str) -> None:
+    def __init__(self, reason: str | None, error: str, retry_after_s: int = 0) -> None:
         super().__init__(error)
-        self.reason = reason
+        self.reason, self.retry_after_s = reason, retry_after_s
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Voice:
         result = None if done.result is None else done.result[-2 * LONGEST_RESULT :]
         self._tell("end", result=result, turns=done.turns, usage=done.usage)
 
-    def failed(self, reason: str | None, error: str) -> None:
-        self._tell("end", failed=True, reason=reason, error=error[-_LONGEST_ERROR:])
+    def failed(self, reason: str | None, error: str, retry_after_s: int = 0) -> None:
+        self._tell("end", failed=True, reason=reason, error=error[-_LONGEST_ERROR:], retry_after_s=retry_after_s)
 
     def _tell(self, kind: str, **more: Any) -> None:
         said = json.dumps({SPEAKER: kind, **more}, default=str, ensure_ascii=False)
@@ -85,7 +85,7 @@ def main() -> None:
         call: Callable[[Order, Voice], Done] = import_module(f"workers.calls.{order.kind}").call
         voice.done(call(order, voice))
     except Failure as error:
-        voice.failed(error.reason, str(error))
+        voice.failed(error.reason, str(error), error.retry_after_s)
         sys.exit(1)
     except MemoryError:
         voice.failed("oom", "There was no memory left for it.")

@@ -27,6 +27,7 @@ class Ended:
     turns: int
     usage: Usage
     remote_ref: str | None
+    retry_after_s: int
     output_tail: str
     dropped_bytes: int
     peak_rss_mb: float | None
@@ -49,6 +50,7 @@ class Ended:
             cost_micros=self.usage.cost_micros or None,
             peak_rss_mb=self.peak_rss_mb,
             remote_ref=self.remote_ref,
+            retry_after_s=self.retry_after_s,
         )
 
 
@@ -67,6 +69,7 @@ def ended(gone: Gone, talk: Talk, killed_for_memory: bool) -> Ended:
         turns=tally.turns,
         usage=tally.usage,
         remote_ref=tally.remote_ref,
+        retry_after_s=tally.retry_after_s,
         output_tail=talk.tail.text(),
         dropped_bytes=talk.tail.dropped,
         peak_rss_mb=gone.peak_rss_mb,

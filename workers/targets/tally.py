@@ -37,6 +37,7 @@ class Tally:
         self.error: str | None = None
         self.reason: str | None = None
         self.failed: Failed | None = None
+        self.retry_after_s = 0
         self.remote_ref: str | None = None
         self.trouble: str | None = None
 
@@ -94,7 +95,7 @@ class Tally:
         self.failed = event.failed or self.failed
         self.remote_ref = event.remote_ref or self.remote_ref
         if event.error is not None:
-            self.error, self.reason = event.error, event.reason
+            self.error, self.reason, self.retry_after_s = event.error, event.reason, event.retry_after_s
 
     def flush_if_due(self, now: float) -> None:
         if not self._batch:
