@@ -5,4 +5,4 @@ from celery.bin.beat import beat
 from beat.celery import app
 from shared.celery_command import run
 
-run(beat, app)
+run(beat, app, "beat")

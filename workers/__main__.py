@@ -5,4 +5,4 @@ from celery.bin.worker import worker
 from shared.celery_command import run
 from workers.celery import app
 
-run(worker, app)
+run(worker, app, "workers")

@@ -8,7 +8,7 @@ from celery import signals
 
 from shared.celery_app import make_app
 from shared.store.connection import AWAY
-from workers import aside, bootsteps, sieve, station, traces
+from workers import aside, bootsteps, refused, sieve, station, traces
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
 
@@ -17,6 +17,7 @@ app = make_app("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
 app.conf.worker_consumer = "workers.reconnect:Consumer"
+app.conf.beat_scheduler = "workers.refused:NoBeat"
 bootsteps.install(app)
 bound_reads()
 # A pool child that has ended waits up to 30 s for its last answer to be read by a main process that has stopped
@@ -25,7 +26,8 @@ pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 
 
 @signals.celeryd_init.connect(weak=False)
-def _on_init(sender: str | None = None, **_: Any) -> None:
+def _on_init(sender: str | None = None, options: dict[str, Any] | None = None, **_: Any) -> None:
+    refused.refuse(options or {})
     # In the main process, before the pool is forked: the children inherit who they work for.
     station.be(this_worker(sender))
 
