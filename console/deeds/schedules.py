@@ -132,10 +132,14 @@ def _write(connection: Postgres, edit: schedule_edits.Edit, planned: Plan | None
 
 
 def remove(admission: Admission, schedule: UUID, actor: str, if_match: frozenset[int] | None) -> None:
-    """Deletes a schedule, or archives one that has a history; what waits of it is cancelled, what runs goes on."""
+    """Deletes a schedule, or archives one that has a history.
+
+    What waits of it is cancelled; what runs goes on, and is not tried again.
+    """
     with admission.database.transaction() as connection:
         known = lock_fresh(connection, schedule, if_match)
         waiting = cancel_waiting(connection, known, actor)
+        schedule_edits.grant_no_more_attempts(connection, schedule)
         if known.status == "archived":
             return
         answer = schedule_edits.remove(connection, schedule)

@@ -194,6 +194,13 @@ def cancel_queued(connection: Postgres, schedule: UUID) -> list[UUID]:
     return [row[0] for row in rows]
 
 
+def grant_no_more_attempts(connection: Postgres, schedule: UUID) -> None:
+    """What runs of a schedule has its last attempt; one that a deploy interrupts is still continued."""
+    connection.execute(
+        "update firings set max_attempts = attempt_count where schedule_id = %s and status = 'running'", [schedule]
+    )
+
+
 def remove(connection: Postgres, schedule: UUID) -> str:
     """Deletes a locked schedule that left no trace, else archives it: `deleted` or `archived`."""
     deleted = connection.execute(

@@ -1,4 +1,4 @@
-"""A workspace goes while beats, people and workers go on with it (WSP-2)."""
+"""A workspace or a schedule goes while beats, people and workers go on with it (WSP-2)."""
 
 import threading
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from psycopg.errors import LockNotAvailable
 
 from beat.due import tick
 from beat.outwaited import end_outwaited
+from console.deeds import schedules
 from console.deeds import workspaces as deeds
 from shared.settings import Settings
 from shared.store import activity, attempts
@@ -118,3 +119,17 @@ def test_what_runs_when_its_workspace_goes_is_asked_to_end_and_gives_its_slot_ba
     settle(fleet.database, attempt.token, Outcome("cancelled"), Settings())
     assert fleet.rows("select status, failure_reason from firings") == [("cancelled", "cancelled")]
     assert fleet.rows("select count(token) from slots") == [(0,)]
+
+
+def test_what_runs_of_a_schedule_that_is_deleted_meanwhile_is_not_tried_again(fleet: Fleet) -> None:
+    """It would spend once more what nobody wants any more; one that a deploy interrupts is still continued."""
+    workspace = fleet.workspace()
+    for reason, then in (("timeout", "failed"), ("interrupted", "queued")):
+        schedule = fleet.schedule(workspace, reason, ["true"], due_in_s=9999)
+        attempt = fleet.claimed(workspace, schedule_id=schedule, max_attempts=3)
+        schedules.remove(fleet.admission, schedule, "test", None)
+
+        told = settle(fleet.database, attempt.token, Outcome(reason, "x"), Settings())
+
+        assert told.status == then
+        assert fleet.rows("select status from schedules where id = %s", schedule) == [("archived",)]
