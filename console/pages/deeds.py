@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from console.deeds import failure_classes, firings, fleet, pausing, skipping
+from console.deeds.repeats import once
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Slots, back, go, note_of
+from console.pages.forms import Actor, Slots, back, go, note_of, repeat_of
 from console.pages.origin import Fields, only_ours
 from console.pages.render import page
 from console.pages.said import led_back
@@ -27,9 +28,9 @@ router = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
 @router.post("/schedules/{schedule_id}/run")
 def run_now(request: Request, slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Starts a firing now; `how` is '', 'queue' or 'force'. With no room it says so, and what can be done."""
-    how = _how(form, actor)
+    how = _how(request, form, actor)
     try:
-        firing = firings.execute(slots, schedule_id, {}, how)
+        firing, _ = once(slots.database, how.repeat, lambda: firings.execute(slots, schedule_id, {}, how))
     except Problem as problem:
         known = schedules.get(slots.database.connection(), schedule_id)
         return _no_room(request, slots, problem, form, "" if known is None else f"{known.workspace} / {known.name}")
@@ -39,18 +40,18 @@ def run_now(request: Request, slots: Slots, actor: Actor, schedule_id: UUID, for
 @router.post("/firings/{firing_id}/rerun")
 def rerun(request: Request, slots: Slots, actor: Actor, firing_id: UUID, form: Fields) -> Response:
     """Makes a new firing of one that has ended, and leads to it."""
-    how = _how(form, actor)
+    how = _how(request, form, actor)
     try:
-        firing = firings.rerun(slots, firing_id, how)
+        firing, _ = once(slots.database, how.repeat, lambda: firings.rerun(slots, firing_id, how))
     except Problem as problem:
         known = firing_rows.get(slots.database.connection(), firing_id)
         return _no_room(request, slots, problem, form, "" if known is None else f"{known.title} #{known.number}")
     return go(led_back(f"/firings/{firing}", _said(how), firing))
 
 
-def _how(form: dict[str, str], actor: str) -> firings.How:
+def _how(request: Request, form: dict[str, str], actor: str) -> firings.How:
     wish = form.get("how", "")
-    return firings.How(forced=wish == "force", queue=wish == "queue", actor=actor)
+    return firings.How(wish == "force", wish == "queue", actor, repeat_of(request, form))
 
 
 def _said(how: firings.How) -> str:

@@ -1,5 +1,7 @@
 """What a page's request brings along: who sent it, what it acts on; and where an answer leads."""
 
+import json
+from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from console.pages.render import HEADERS
 from console.pages.said import led_back
 from shared.admission import Admission
 from shared.store.connection import Database
+from shared.store.idempotency import Repeat
 
 LONGEST_NOTE = 500
 
@@ -35,6 +38,15 @@ Rows = Annotated[Database, Depends(_rows)]
 def note_of(form: dict[str, str]) -> str | None:
     """Why, in a person's words, if there are any."""
     return form.get("note", "").strip()[:LONGEST_NOTE] or None
+
+
+def repeat_of(request: Request, form: dict[str, str]) -> Repeat | None:
+    """The same form sent again: by a second click, or by a page loaded again. One that is drawn anew is another."""
+    if not form.get("once"):
+        return None
+    told = json.dumps([request.url.path, sorted(form.items())]).encode()
+    asked = sha256(told)
+    return Repeat(str(calling().token or "here"), f"page {asked.hexdigest()}", asked.digest())
 
 
 def back(form: dict[str, str], said: str, of: UUID | None = None) -> Response:

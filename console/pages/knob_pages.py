@@ -1,9 +1,10 @@
 """What an operator turns: settings with their sources, caps, budgets; and the outages that hold firings."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from console.deeds import budgets as budget_deeds
 from console.deeds import limits as limit_deeds
@@ -13,10 +14,12 @@ from console.pages.answers import PageRoute
 from console.pages.forms import Actor, Rows, Slots, back
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
-from console.problems import Problem, Wrong, invalid
+from console.problems import Problem, Wrong, invalid, refused
 from shared.rules.budgets import in_words, used
+from shared.rules.names import LONGEST_LANE, name_of
+from shared.rules.refused import RefusedValueError
 from shared.settings import environment_name, is_here_only
-from shared.store import budgets, failure_classes, overview, overview_workspaces, schedules
+from shared.store import budgets, failure_classes, limits, overview, overview_workspaces, schedules
 from shared.store.connection import Database, Postgres
 
 _MOST_OUTAGES = 100
@@ -71,8 +74,13 @@ def _value(text: str, default: Any) -> Any:
 
 
 @router.get("/limits")
-def list_limits(request: Request, rows: Rows) -> Response:
-    """Every limit with its use, every budget with what is spent."""
+def list_limits(request: Request, rows: Rows, budget: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Every limit with its use, every budget with what is spent; `budget` is the one that the form begins with."""
+    known = next((it for it in budgets.every(rows.connection()) if it.key == budget), None) if budget else None
+    return _limits(request, rows, {} if known is None else _typed(known), {})
+
+
+def _limits(request: Request, rows: Database, v: dict[str, str], errors: dict[str, str], status: int = 200) -> Response:
     with overview.one_moment(rows) as connection:
         known = overview.limits(connection)
         named = _names(connection)
@@ -81,12 +89,18 @@ def list_limits(request: Request, rows: Rows) -> Response:
     told: dict[str, Any] = {
         "limits": known,
         "budgets": spent,
-        "places": list(named.items()),
+        "places": [("fleet", "the fleet"), *((f"workspace:{it}", f"workspace {name}") for it, name in named.items())],
         "name": codes.limit,
         "amount": in_words,
         "used": used,
     }
-    return show(request, "limits.html", now=now, **told)
+    return show(request, "limits.html", status, now=now, v=v, errors=errors, **told)
+
+
+def _typed(known: budgets.Budget) -> dict[str, str]:
+    usd = None if known.micros is None else f"{Decimal(known.micros) / _USD:f}"
+    amounts = {"turns": known.turns, "tokens": known.tokens, "usd": usd}
+    return {"key": known.key, **{name: "" if it is None else str(it) for name, it in amounts.items()}}
 
 
 def _names(connection: Postgres) -> dict[str, str]:
@@ -101,14 +115,40 @@ def _named(key: str, places: dict[str, str], connection: Postgres) -> str:
 
 
 @changing.post("/limits")
-def save_limit(slots: Slots, actor: Actor, form: Fields) -> Response:
-    """Sets a cap."""
-    key = f"lane:{form['lane'].strip()}" if form.get("lane") else form.get("key", "")
+def save_limit(request: Request, slots: Slots, actor: Actor, form: Fields) -> Response:
+    """Sets a cap, or adds a lane with one; or shows what is wrong beside what was typed."""
+    try:
+        limit_deeds.set_cap(slots, _key(slots, form), _cap(form), actor)
+    except Problem as problem:
+        return _refused(request, slots.database, form, problem, "lane" if "lane" in form else "cap")
+    return back(form, "limit_saved")
+
+
+def _key(slots: Slots, form: dict[str, str]) -> str:
+    if "lane" not in form:
+        return form.get("key", "")
+    try:
+        key = f"lane:{name_of(form['lane'], 'lane', LONGEST_LANE)}"
+    except RefusedValueError as error:
+        raise refused(error) from error
+    if key in limits.caps(slots.database.connection()):
+        raise Problem(409, "lane_taken", "There is a lane of that name already: its cap stands above.")
+    return key
+
+
+def _cap(form: dict[str, str]) -> int:
     cap = _whole(form, "cap")
     if cap is None or not 0 <= cap <= 10_000:
         raise invalid(Wrong("cap", "cap", "A cap is a whole number from 0 to 10000; 0 stops all admission."))
-    limit_deeds.set_cap(slots, key, cap, actor)
-    return back(form, "limit_saved")
+    return cap
+
+
+def _refused(request: Request, rows: Database, form: dict[str, str], problem: Problem, place: str) -> Response:
+    """The page again, with what was typed; what is not said of a field of ours is said beside `place`."""
+    if problem.status not in (409, 422):
+        raise problem
+    wrong = {it.field: it.message for it in problem.wrong if it.field in ("turns", "tokens", "usd")}
+    return _limits(request, rows, form, wrong or {place: problem.detail}, problem.status)
 
 
 @changing.post("/limits/remove")
@@ -119,18 +159,35 @@ def remove_limit(slots: Slots, actor: Actor, form: Fields) -> Response:
 
 
 @changing.post("/budgets")
-def save_budget(rows: Rows, actor: Actor, form: Fields) -> Response:
-    """Sets a budget over a rolling day."""
-    usd = form.get("usd", "").strip()
+def save_budget(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response:
+    """Sets a budget over a rolling day, or shows what is wrong beside what was typed."""
     try:
-        micros = round(float(usd) * _USD) if usd else None
-    except (ValueError, OverflowError):
-        micros = 0
-    amounts = (_whole(form, "turns"), _whole(form, "tokens"), micros)
-    if any(it is not None and not 0 < it < 2**53 for it in amounts):
-        raise invalid(Wrong("turns", "budget", "A budget's amounts are numbers above 0; leave out what has no bound."))
-    budget_deeds.put(rows, form.get("key", ""), budgets.Wanted(*amounts), actor)
+        wanted = budgets.Wanted(_amount(form, "turns"), _amount(form, "tokens"), _micros(form))
+        budget_deeds.put(rows, form.get("key", ""), wanted, actor)
+    except Problem as problem:
+        return _refused(request, rows, form, problem, "turns")
     return back(form, "budget_saved")
+
+
+def _amount(form: dict[str, str], name: str) -> int | None:
+    found = _whole(form, name)
+    if found is not None and not 0 < found < 2**53:
+        raise invalid(Wrong(name, "budget", f"A budget of {name} is a whole number above 0; empty has no bound."))
+    return found
+
+
+def _micros(form: dict[str, str]) -> int | None:
+    text = form.get("usd", "").strip()
+    if not text:
+        return None
+    try:
+        found = Decimal(text) * _USD
+        if 0 < found < 2**53 and found == int(found):
+            return int(found)
+    except ArithmeticError:
+        pass
+    told = "A budget in USD is a number above 0, for example 5.50, down to millionths; empty has no bound."
+    raise invalid(Wrong("usd", "budget", told))
 
 
 @changing.post("/budgets/remove")

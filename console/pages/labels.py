@@ -65,6 +65,7 @@ LABELS = {
     "restart_url": "Restart address",
     "wake_url": "Wake address",
     "restart_command": "Restart command",
+    "native_scheduler": "It schedules itself",
 }
 # What the API says of its own names for fields and values that a form shows under others.
 _SPOKEN = {

@@ -1,5 +1,6 @@
 """Renders templates, everything escaped, with headers that let a page load nothing of others."""
 
+import secrets
 import shlex
 from typing import Any
 
@@ -40,6 +41,11 @@ def csrf_field() -> Markup:
     """What each form has that changes something: nothing where nobody signed in."""
     told = calling().csrf
     return Markup("") if told is None else Markup('<input type="hidden" name="csrf" value="{}">').format(told)
+
+
+def once_field(kept: str = "") -> Markup:
+    """What tells a form that makes something from the next one, so that one is not made twice."""
+    return Markup('<input type="hidden" name="once" value="{}">').format(kept or secrets.token_urlsafe(12))
 
 
 def _environment() -> Environment:
@@ -84,6 +90,7 @@ def _environment() -> Environment:
     known["first_wrong"] = lambda errors: next((it for it, _, _ in labels.summary(errors)), None)
     known["pages"] = pages
     known["csrf"] = csrf_field
+    known["once"] = once_field
     known["calling"] = calling
     known["may"] = lambda scope: calling().may(Scope(scope))
     return made

@@ -18,9 +18,10 @@ from console.deeds import crowding, preview
 from console.deeds import schedules as deeds
 from console.deeds.crowding import Crowding
 from console.deeds.preview import Preview
+from console.deeds.repeats import once
 from console.pages import schedule_text
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back, go
+from console.pages.forms import Actor, Rows, Slots, back, go, repeat_of
 from console.pages.origin import Fields, only_ours
 from console.pages.render import show
 from console.pages.said import led_back
@@ -85,10 +86,11 @@ def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
 def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response:
     """Makes a schedule, or shows the form again with what is wrong."""
     try:
-        saved = deeds.create(rows, _checked(form), actor)
+        values, repeat = _checked(form), repeat_of(request, form)
+        made, _ = once(rows, repeat, lambda: deeds.create(rows, values, actor, repeat).schedule.id)
     except Problem as problem:
         return _again(request, rows, form, None, problem)
-    return go(led_back(f"/schedules/{saved.schedule.id}", "created", saved.schedule.id))
+    return go(led_back(f"/schedules/{made}", "created", made))
 
 
 @changing.post("/schedules/{schedule_id}/edit")

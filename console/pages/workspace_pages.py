@@ -1,6 +1,7 @@
 """Workspaces: listed, added, edited, paused, restarted, removed."""
 
 import shlex
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,9 @@ STATUSES = (
     *("hibernated", "hibernating", "awaiting_agent"),
 )
 _TEXTS = ("name", "status", "health_url", "restart_url", "wake_url")
+_FIELDS = (*_TEXTS, "cap", "restart_command", "native_scheduler")
+# What a field showed when the form was drawn.
+_SHOWN = "shown."
 
 router = APIRouter(route_class=PageRoute)
 changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
@@ -74,7 +78,7 @@ def _page(
         listed = overview_schedules.schedules(connection, Wanted(workspace=workspace, most=_MOST_SCHEDULES))
         recent = firings.newest(connection, Filter(workspace=workspace), _MOST_FIRINGS)
         now = schedules.now(connection)
-    values = _text_of(vars(known)) if v is None else v
+    values = _shown(_text_of(vars(known))) if v is None else v
     told = {"rows": listed, "recent": recent, "restart": restart, "statuses": STATUSES}
     return show(request, "workspace.html", status, it=known, now=now, v=values, errors=errors, **told)
 
@@ -92,15 +96,49 @@ def add(request: Request, slots: Slots, actor: Actor, form: Fields) -> Response:
 
 @changing.post("/workspaces/{workspace_id}", dependencies=[Depends(only_admins)])
 def save(request: Request, slots: Slots, actor: Actor, workspace_id: UUID, form: Fields) -> Response:
-    """Saves an edit, or shows the form again with what is wrong."""
+    """Writes what a person changed, or shows the form again with what is wrong, or with what others changed since."""
     known = deeds.get(slots.database, workspace_id)
-    given = {**form, "status": form.get("status", known.status)}
+    there, mine = _text_of(vars(known)), _changed(form)
+    others = {it: text for it, text in there.items() if it in mine and _is_news(it, text, form)}
+    if others:
+        seen = {**form, **_shown(others, only=True)}
+        return _page(request, slots.database, workspace_id, seen, {it: _theirs(it, there[it]) for it in others}, 412)
     try:
-        edit = _read(WorkspaceChanges, _values(given)).edit(whole=False)
-        deeds.change(slots, workspace_id, edit, actor)
+        values = _values(form)
+        edit = _read(WorkspaceChanges, {it: values[it] for it in mine}).edit(whole=False)
+        deeds.change(slots, workspace_id, replace(edit, if_match=frozenset([deeds.tag_of(known)])), actor)
     except Problem as problem:
         return _page(request, slots.database, workspace_id, form, _errors(problem), problem.status)
-    return back(form, "saved", workspace_id)
+    return back(form, "saved" if mine else "unchanged", workspace_id)
+
+
+def _changed(form: dict[str, str]) -> set[str]:
+    """The fields that are not as they were shown. A box that is not ticked is sent by no browser."""
+    sent = [it for it in _FIELDS if it in form or it == "native_scheduler"]
+    return {it for it in sent if _drawn(form, it) != form.get(it, "")}
+
+
+def _drawn(form: dict[str, str], name: str) -> str | None:
+    return form.get(_SHOWN + name)
+
+
+def _is_news(name: str, text: str, form: dict[str, str]) -> bool:
+    """Whether this stands there by now, and was neither shown nor is what is wanted."""
+    drawn = _drawn(form, name)
+    # As browsers send the ends of lines.
+    return drawn is not None and text.replace("\r\n", "\n") not in (drawn, form.get(name, ""))
+
+
+def _shown(values: dict[str, str], *, only: bool = False) -> dict[str, str]:
+    """The fields with what they show, which the form sends back beside what stands in them then."""
+    return {**({} if only else values), **{_SHOWN + it: text for it, text in values.items()}}
+
+
+def _theirs(name: str, text: str) -> str:
+    told = {"native_scheduler": "ticked it" if text else "took its tick away"}.get(name) or (
+        f"made it “{text}”" if text else "emptied it"
+    )
+    return f"Somebody {told} meanwhile. Saved again, what stands here is written over that."
 
 
 @changing.post("/workspaces/{workspace_id}/status")

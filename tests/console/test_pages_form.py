@@ -86,7 +86,7 @@ WRONG: list[tuple[dict[str, str], str, str, str]] = [
     ({**COMMAND, "check.argv": "true"}, "check.pattern", "x", "Give a success pattern or a success command, not both."),
     (COMMAND, "check.argv", "'open", "This is not a command line: close its quotes"),
 ]  # fmt: skip
-OF_WORKSPACES = ("status", "cap", "health_url", "restart_url", "wake_url", "restart_command")
+OF_WORKSPACES = ("status", "cap", "health_url", "restart_url", "wake_url", "restart_command", "native_scheduler")
 
 
 @pytest.fixture

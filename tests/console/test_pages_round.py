@@ -1,5 +1,6 @@
 """A schedule's form changes what a person changed, and nothing else, whatever browsers make of the rest."""
 
+import re
 from typing import Any
 
 import pytest
@@ -140,3 +141,43 @@ def test_a_copy_of_the_longest_name_has_another_name(api: Api):
     copied = fields_of(api.ask("GET", f"/schedules/new?like={schedule}").text)
 
     assert copied["name"] == "n" * 193 + " (copy)"
+
+
+def test_a_form_of_a_new_schedule_that_is_sent_twice_makes_one_and_says_so_twice(api: Api):
+    lab = api.workspace()
+    form = fields_of(api.ask("GET", f"/schedules/new?workspace={lab}").text)
+    form |= {"name": "digest", "cron": "0 3 * * *", "command.argv": "true"}
+
+    answers = [api.ask("POST", "/schedules/new", data=form, headers=OURS) for _ in range(2)]
+    other = api.ask("POST", "/schedules/new", data={**form, "name": "other"}, headers=OURS)
+
+    assert [it.status_code for it in (*answers, other)] == [303, 303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert api.rows("select name from schedules order by name") == [("digest",), ("other",)]
+    fresh = {**form, "once": ""}
+    assert api.ask("POST", "/schedules/new", data=fresh, headers=OURS).status_code == 409
+
+
+def test_a_second_click_on_run_now_is_the_same_wish_and_a_page_drawn_anew_another(api: Api):
+    schedule = made(api, overlap="allow")
+    page = f"/schedules/{schedule}"
+
+    def once() -> str:
+        [drawn] = re.findall(r'name="once" value="([^"]+)"', api.ask("GET", page).text)
+        return drawn
+
+    first = once()
+    answers = [
+        api.ask("POST", f"{page}/run", data={"to": page, "once": drawn}, headers=OURS)
+        for drawn in (first, first, once())
+    ]
+
+    assert [it.status_code for it in answers] == [303, 303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert api.rows("select count(*) from firings") == [(2,)]
+    firing = api.rows("update firings set status = 'cancelled', finished_at = now() returning id::text")[0][0]
+    [drawn] = re.findall(r'name="once" value="([^"]+)"', api.ask("GET", f"/firings/{firing}").text)
+    twice = {"once": drawn, "how": "queue"}
+    again = [api.ask("POST", f"/firings/{firing}/rerun", data=twice, headers=OURS) for _ in range(2)]
+    assert [it.status_code for it in again] == [303, 303]
+    assert api.rows("select count(*) from firings where source = 'rerun'") == [(1,)]

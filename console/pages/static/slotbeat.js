@@ -9,6 +9,21 @@ let timer = 0;
 let goneSince = null;
 let failed = 0;
 
+// A form in which somebody typed stays as it was drawn, with all that it carries: what it sends belongs together.
+const typed = new WeakSet();
+document.addEventListener("input", ({ target }) => target.form && typed.add(target.form));
+
+// A button that is pressed twice is meant once.
+let pressed = new WeakMap();
+addEventListener("pageshow", () => (pressed = new WeakMap()));
+document.addEventListener("submit", (event) => {
+  const { target, submitter, timeStamp } = event;
+  if (target.method !== "post") return;
+  const last = pressed.get(target);
+  if (last && last.submitter === submitter && timeStamp - last.at < GIVE_UP_MS) event.preventDefault();
+  else pressed.set(target, { submitter, at: timeStamp });
+});
+
 function sameThing(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && one.id === other.id;
 }
@@ -18,7 +33,7 @@ function takeOver(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  if (old.nodeType !== Node.ELEMENT_NODE) return;
+  if (old.nodeType !== Node.ELEMENT_NODE || typed.has(old)) return;
   takeOverAttributes(old, fresh);
   takeOverChildren(old, fresh);
 }
