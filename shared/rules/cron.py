@@ -33,7 +33,7 @@ ALIASES = {
 }
 _EXAMPLE = "Write five fields (minute hour day-of-month month day-of-week), for example 30 9 * * mon-fri."
 _FARTHEST_OFFSET = 2 * wall.DAY_MINUTES  # more than any zone is, or was, from UTC, with a change on top
-_MINUTE = timedelta(minutes=1)
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _LAST_MINUTE = (datetime(9990, 1, 1, tzinfo=UTC) - EPOCH) // _MINUTE  # short of what a datetime cannot say
 
 
@@ -66,6 +66,21 @@ def last_until(cron: Cron, zone: ZoneInfo, moment: datetime, not_before: datetim
     """The latest occurrence with not_before <= it <= moment, in UTC; None if there is none."""
     found = _last(cron, zone, _minute_at(moment), _minute_from(not_before))
     return None if found is None else _moment(found)
+
+
+def meant_by(cron: Cron, zone: ZoneInfo, moment: datetime) -> datetime:
+    """When an occurrence comes that was computed for a moment, by the rules of its zone as they are now.
+
+    It waits where rules that changed since would have it come too early: the nearest time that they name is later,
+    within a day. One that is late by them comes now; what was no occurrence by any rules stands for itself.
+    """
+    if zone.key == "UTC" or moment.second or moment.microsecond:
+        return moment
+    later = next_after(cron, zone, moment - _MINUTE)
+    if later == moment or later - moment > _DAY:
+        return moment
+    earlier = last_until(cron, zone, moment, moment - (later - moment))
+    return later if earlier is None else moment
 
 
 def count_between(cron: Cron, zone: ZoneInfo, first: datetime, last: datetime) -> int:

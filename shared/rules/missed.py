@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from shared.rules.cron import Cron, count_between, last_until, next_after
+from shared.rules.cron import Cron, count_between, last_until, meant_by, next_after
 from shared.rules.overlap import Overlap, may_catch_up
 from shared.rules.reasons import SkipReason
 
@@ -77,16 +77,16 @@ def due_now(facts: ScheduleFacts, now: datetime) -> Due:
     """
     if max(facts.next_run_at, facts.deferred_until or facts.next_run_at) > now:
         return Due((), (), facts.next_run_at, facts.next_run_at)
-    nominal = facts.next_run_at - facts.jitter
+    nominal = _nominal(facts)
     if _is_over(facts, nominal):
         return _FINISHED
     if facts.cron is None:
         return _one(facts, nominal, None, now)
     if facts.start_at and nominal < facts.start_at:
         nominal = next_after(facts.cron, facts.zone, facts.start_at - _INSTANT)
-        if nominal > _horizon(facts, now):
-            after = _within(facts, nominal)
-            return Due((), (), after, after)
+    if nominal > _horizon(facts, now):
+        after = _within(facts, nominal)
+        return Due((), (), after, after)
     following = next_after(facts.cron, facts.zone, nominal)
     if following > _horizon(facts, now):
         return _one(facts, nominal, _within(facts, following), now)
@@ -112,7 +112,7 @@ def passed(facts: ScheduleFacts, until: datetime, reason: SkipReason) -> tuple[S
 
     They came while the schedule was paused, or just before its times became others.
     """
-    nominal, end = facts.next_run_at - facts.jitter, min(until, facts.end_at or until)
+    nominal, end = _nominal(facts), min(until, facts.end_at or until)
     if nominal > end or _is_over(facts, nominal):
         return ()
     if facts.cron is None:
@@ -195,6 +195,12 @@ def _catch_up(backlog: _Backlog, horizon: datetime) -> tuple[tuple[datetime, ...
     late = backlog.skipped(backlog.first, min(cutoff, end), SkipReason.DEADLINE)
     missed = backlog.skipped(cutoff, fire[0], SkipReason.MISSED) if fire else ()
     return tuple(fire), late + missed
+
+
+def _nominal(facts: ScheduleFacts) -> datetime:
+    """The occurrence that is due; by the rules of its zone as they are now, which may have changed since."""
+    at = facts.next_run_at - facts.jitter
+    return at if facts.cron is None else meant_by(facts.cron, facts.zone, at)
 
 
 def _horizon(facts: ScheduleFacts, now: datetime) -> datetime:

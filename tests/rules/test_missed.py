@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.rules import cron as cron_rules
 from shared.rules.cron import occurrences, parse_cron
-from shared.rules.missed import Due, Missed, ScheduleFacts, SkipRange, due_now, first_due
+from shared.rules.missed import Due, Missed, ScheduleFacts, SkipRange, due_now, first_due, passed
 from shared.rules.reasons import SkipReason
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -104,7 +104,11 @@ def test_an_outage_of_three_hours_ends_as_the_schedule_wants(known, expected):
     [
         ({"start_deadline_s": 30}, 30, due([NOON], [], NOON + HOUR)),
         ({"start_deadline_s": 30}, 31, due([], [skip(NOON, NOON, 1, DEADLINE)], NOON + HOUR)),
-        ({"start_deadline_s": 30, "jitter": MINUTE}, 30, due([NOON - MINUTE], [], NOON + MINUTE)),
+        (
+            {"start_deadline_s": 30, "jitter": MINUTE, "next_run_at": NOON + MINUTE},
+            90,
+            due([NOON], [], NOON + 61 * MINUTE),
+        ),
         ({"missed": "none"}, 60, due([NOON], [], NOON + HOUR)),
         ({"missed": "none"}, 61, due([], [skip(NOON, NOON, 1)], NOON + HOUR)),
         ({"start_deadline_s": 30, "deferred_until": NOON + 900 * SECOND}, 925, due([NOON], [], NOON + HOUR)),
@@ -219,3 +223,43 @@ def test_every_occurrence_ends_as_one_firing_or_one_skip(late):
     assert found.next_run_at is None or found.next_run_at > now
     following = occurrences(row.cron, ZONE, horizon + INSTANT, row.end_at or horizon + 9 * DAY, 1)
     assert found.next_run_at == (following[0] + row.jitter if following else None)
+
+
+NINE = parse_cron("0 9 * * *")
+SIX = datetime(2026, 11, 20, 6, tzinfo=UTC)  # nine o'clock where clocks are three hours ahead; in Berlin it is at eight
+EIGHT = SIX + 2 * HOUR
+
+
+@pytest.mark.parametrize("missed", ["latest", "all", "none"])
+@pytest.mark.parametrize("jitter", [timedelta(0), 90 * SECOND])
+def test_what_a_zones_new_rules_make_too_early_waits_and_runs_once(missed, jitter):
+    row = facts(SIX + jitter, NINE, missed=missed, jitter=jitter)
+
+    early = due_now(row, SIX + 2 * MINUTE)
+
+    assert early == due(then=EIGHT + jitter)
+    waits = replace(row, next_run_at=early.next_run_at)
+    assert due_now(waits, EIGHT + jitter) == due([EIGHT], then=EIGHT + DAY + jitter)
+
+
+@pytest.mark.parametrize("late", [10 * MINUTE, HOUR, 2 * HOUR])
+def test_what_a_zones_new_rules_make_too_late_runs_all_the_same(late):
+    row = facts(EIGHT + late, NINE, missed="none", start_deadline_s=60)
+
+    assert due_now(row, EIGHT + late) == due([EIGHT + late], then=EIGHT + DAY)
+
+
+def test_an_end_that_a_zones_new_rules_put_before_an_occurrence_leaves_none():
+    assert due_now(facts(SIX, NINE, end_at=SIX + HOUR), SIX) == due(then=None)
+
+
+@pytest.mark.parametrize("next_run_at", [SIX + SECOND, SIX - 30 * DAY])
+def test_a_moment_that_no_rules_name_is_an_occurrence_of_its_own(next_run_at):
+    cron = parse_cron("0 9 20 11 *")
+
+    assert due_now(facts(next_run_at, cron), next_run_at).fire == (next_run_at,)
+
+
+def test_a_pause_takes_nothing_that_a_zones_new_rules_put_behind_it():
+    assert passed(facts(SIX, NINE), SIX + HOUR, SkipReason.PAUSED) == ()
+    assert passed(facts(SIX, NINE), EIGHT, SkipReason.PAUSED) == (skip(EIGHT, EIGHT, 1, SkipReason.PAUSED),)
