@@ -15,7 +15,7 @@ from tests.chaos.faults import fault
 from tests.chaos.load import WITNESS
 from tests.chaos.members import Member, signal_to
 from tests.chaos.world import Frozen, World
-from tests.proc import Process
+from tests.proc import Process, descendants
 
 SHORT_S = (0.2, 0.6)
 # Longer than a lease, its grace and two sweeps.
@@ -196,23 +196,30 @@ def clocks_jumped(world: World, dice: Random) -> float:
 def disk_full_for_logs(world: World, dice: Random) -> float:
     """No file of a worker, of its children, guards and payloads may grow."""
     chosen = busiest(dice, world.workers)
-    return no_room(world, [chosen.pid, *(it.pid for it in chosen.below())], dice.uniform(*LONG_S))
+    limit_files(chosen.pid, "1")
+    return world.later(dice.uniform(*LONG_S), lambda: limit_files(chosen.pid, "unlimited"))
 
 
-def no_room(world: World, pids: list[int], seconds: float) -> float:
-    """Every write beyond a file's first byte fails, as on a full disk; what dies of it stays dead."""
-    limit_files(pids, "1")
-    return world.later(seconds, lambda: limit_files(pids, "unlimited"))
+def limit_files(root: int, longest: str) -> None:
+    """Sets how long a file may become that a process writes, or one below it: with 1, every write fails, as on a full
+    disk.
 
-
-def limit_files(pids: list[int], longest: str) -> None:
-    """Sets how long a file may become that these processes write.
-
-    As their own user, who may always do that: root in a container may not, for somebody else's process.
+    Whoever is forked meanwhile has what its parent had: so the root goes first, and it is looked for more until there
+    are none.
     """
-    for pid in pids:
-        with suppress(FileNotFoundError):
-            owner = os.stat(f"/proc/{pid}")
-            asked = ["prlimit", "--pid", str(pid), f"--fsize={longest}:"]
-            whose: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-            subprocess.run(asked, check=False, stderr=subprocess.DEVNULL, **(whose if os.geteuid() == 0 else {}))
+    limited: set[int] = set()
+    new = {root}
+    while new:
+        for pid in new:
+            limit_files_of(pid, longest)
+        limited |= new
+        new = {it.pid for it in descendants(root)} - limited
+
+
+def limit_files_of(pid: int, longest: str) -> None:
+    """As its own user, who may always do that: root in a container may not, for somebody else's process."""
+    with suppress(FileNotFoundError):
+        owner = os.stat(f"/proc/{pid}")
+        asked = ["prlimit", "--pid", str(pid), f"--fsize={longest}:"]
+        whose: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        subprocess.run(asked, check=False, stderr=subprocess.DEVNULL, **(whose if os.geteuid() == 0 else {}))

@@ -185,11 +185,11 @@ def postgres_disk_full(world: World, dice: Random) -> float:
 
 
 def without_room(world: World, server: Server, dice: Random) -> float:
-    limit_files(all_of(server), "1")
+    limit_files(server.pid, "1")
 
     def room_again() -> None:
         if server.running:
-            limit_files(all_of(server), "unlimited")
+            limit_files(server.pid, "unlimited")
         world.revive(server)
 
     return world.later(dice.uniform(1, 2.5), room_again)
