@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared import celery_app
-from shared.answers import Caps, Full, InTheWay, Reservation, Reserved, Seat, Unseeded, Waiter
+from shared.answers import Caps, Full, InTheWay, Reservation, Reserved, Seat, Unreadable, Unseeded, Waiter
 from shared.events import event, trouble
 from shared.gate import Gate
 from shared.redis_servers import client
@@ -56,10 +56,12 @@ class Admission:
         self.lease_ms = round(settings.lease_seconds * 1000)
 
     def ask(self, question: Callable[[Gate], _Told]) -> _Told:
-        """Asks the gate; where it has no memory, or another epoch, it is made whole first."""
+        """Asks the gate; where it has no memory, another epoch, or one we cannot read, it is made whole first."""
         for _ in range(3):
             try:
                 return question(self.gate)
+            except Unreadable:
+                self.gate.lose()
             except Unseeded:
                 self.make_whole()
         return question(self.gate)
@@ -283,9 +285,8 @@ class Admission:
                 return False
             after = waiting[-1].line_no
         seats = [seat(it) for it in running.running(connection)]
-        caps = Caps(*limits.caps_now(connection))
         # An answer that was lost is asked for again, and then refused; but the number is nobody else's.
-        done = self.gate.load(number, seats=seats, caps=caps, workers=alive, done=True)
+        done = self.gate.load(number, seats=seats, caps=Caps(*limits.caps_now(connection)), workers=alive, done=True)
         return done or self.gate.current_epoch() == number
 
 

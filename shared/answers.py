@@ -15,6 +15,10 @@ class Unseeded(RedisError):
     """The gate has no memory, or another epoch than the caller believes: rebuild, or read the epoch again."""
 
 
+class Unreadable(Unseeded):
+    """A key of the gate is of another type than here: another version filled it, or somebody else wrote there."""
+
+
 # Thousands of firings are of few workspaces.
 _text = lru_cache(maxsize=1024)(str)
 

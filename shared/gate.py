@@ -1,12 +1,14 @@
 """The Redis side of the slots: who may try now, who waits in which order, who is next."""
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.answers import (
@@ -17,10 +19,12 @@ from shared.answers import (
     Reservation,
     Reserved,
     Seat,
+    Unreadable,
     Unseeded,
     Usage,
     Waiter,
 )
+from shared.events import event
 from shared.lua import Script
 
 _OFFER = Script("offer")
@@ -40,6 +44,7 @@ _SET_CAP = Script("set_cap")
 _REBUILD = Script("rebuild")
 _STATES = Script("states")
 _USAGE = Script("usage")
+_LOSE = Script("lose")
 
 # Reservations that one call may make; what is left is made by the next call.
 FILL_AT_MOST = 1000
@@ -57,7 +62,10 @@ class Gate:
     _parts: dict[int, int] = field(default_factory=dict[int, int], init=False)
 
     def _ask(self, script: Script, **given: str | int | float) -> list[Any]:
-        return self._checked(script(self.redis, **self._complete(script, given)))
+        try:
+            return self._checked(script(self.redis, **self._complete(script, given)))
+        except ResponseError as error:
+            raise _meant(error) from error
 
     def _ask_each(self, script: Script, batch: Iterable[dict[str, str | int | float]]) -> list[list[Any]]:
         """The answers to several calls, sent together; each is a call of its own for Redis."""
@@ -65,7 +73,10 @@ class Gate:
         with self.redis.pipeline(transaction=False) as pipe:
             for given in batch:
                 script(pipe, **self._complete(script, given))
-            return [self._checked(told) for told in pipe.execute()]
+            try:
+                return [self._checked(told) for told in pipe.execute()]
+            except ResponseError as error:
+                raise _meant(error) from error
 
     def _complete(self, script: Script, given: dict[str, str | int | float]) -> dict[str, str | int | float]:
         asked = script.asked
@@ -237,6 +248,11 @@ class Gate:
         )
         return told[0] == b"OK"
 
+    def lose(self) -> None:
+        """Has the gate without memory, if it is still of this epoch: what stands there cannot be read."""
+        event("gate.unreadable", level=logging.ERROR, epoch=self.epoch)
+        self._ask(_LOSE)
+
     def forget_before(self, epoch: int) -> None:
         """Deletes what older epochs left behind."""
         for number in self._epochs():
@@ -258,6 +274,10 @@ class Gate:
         root = keys.gate_root(self.namespace)
         names = self.redis.scan_iter(match=f"{root}:[0-9]*", count=1000)
         return {int(name.decode().removeprefix(f"{root}:").split(":", 1)[0]) for name in names}
+
+
+def _meant(error: ResponseError) -> ResponseError | Unreadable:
+    return Unreadable(str(error)) if "WRONGTYPE" in str(error) else error
 
 
 def _given_back(firing: UUID, request: UUID) -> dict[str, str | int | float]:

@@ -5,7 +5,7 @@ from itertools import islice
 
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.patient import Patient
-from shared.answers import Unseeded
+from shared.answers import Unreadable, Unseeded
 from shared.keys import epoch_key
 from shared.redis_servers import client
 from shared.store import epoch as epoch_row
@@ -99,6 +99,10 @@ def gate(patient: Patient) -> Iterator[Finding]:
     """The gate knows what runs and what could start, nothing else, and counts as the rows do."""
     try:
         found = sorted(patient.lasting(lambda: _differences(patient)))
+    except Unreadable:
+        words = "holds what this version cannot read: another version fills it, or somebody else writes there"
+        yield fail("gate", words, _MAINTENANCE, _rebuild(patient))
+        return
     except Unseeded:
         return  # which is what `epoch` says
     kinds = sorted({kind for kind, _ in found})

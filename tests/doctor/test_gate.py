@@ -213,6 +213,19 @@ def test_what_no_reconciler_heals_is_healed_by_the_remedy_below(ward: Ward) -> N
     assert ward.one(gate.gate)[0] == "ok"
 
 
+def test_a_gate_of_another_version_is_named_and_left_as_it_is(ward: Ward) -> None:
+    start(ward)
+    ward.environ["REDIS_URL"] = ward.patient.where.redis_url
+    ward.admission.gate.redis.delete(key(ward, "holders"))
+    ward.admission.gate.redis.set(key(ward, "holders"), "x")
+
+    level, words, remedy = ward.one(gate.gate)
+
+    assert (level, words.split(":")[0]) == ("fail", "holds what this version cannot read")
+    assert remedy[1].startswith('redis-cli -u "$REDIS_URL" del')
+    assert ward.one(gate.epoch)[0] == "ok"
+
+
 def test_a_broker_of_its_own_is_said_to_be_one(ward: Ward, redis_url: str) -> None:
     assert ward.one(gate.broker)[1] == "the same server as the gate"
     ward.patient.where = replace(ward.patient.where, broker_url=redis_url.rpartition("/")[0] + "/62")

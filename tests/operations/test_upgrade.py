@@ -1,4 +1,4 @@
-"""An upgrade while firings run, in the order of docs/operations.md; the new release is a copy with a migration more."""
+"""An upgrade while firings run, and back, in the order of docs/operations.md: to a copy with a migration more."""
 
 import shutil
 import subprocess
@@ -45,6 +45,17 @@ def replaced(fleet: Fleet, release: Path, old: Started, *celery: str) -> Started
     return new
 
 
+def the_older_goes_on(fleet: Fleet, beat: Started, worker: Started) -> None:
+    """Back again, on the newer schema."""
+    back = replaced(fleet, ROOT, worker, "-A", "workers", "worker", "-c", "3", "-n", "back@test", "-l", "info")
+    replaced(fleet, ROOT, beat, "-A", "beat", "beat", "-l", "info")
+    fleet.schedule(fleet.workspace("back"), "back", ["true"])
+    assert ("back", "completed", None) in fleet.ended(5)
+    assert said(fleet, ROOT, "migrate") == ""
+    assert findings(fleet, ROOT) == [["fail", "schema", "newer"], ["warn", "redis", "disk"]]
+    assert "Traceback" not in back.text
+
+
 @pytest.mark.timeout(180)
 def test_firings_go_on_through_a_migration_and_the_replacement_of_every_process(
     fleet: Fleet, release: Path, tmp_path: Path
@@ -60,7 +71,7 @@ def test_firings_go_on_through_a_migration_and_the_replacement_of_every_process(
     # The old worker serves the new schema.
     fleet.admission.set_cap("fleet", 3, "test")
     until(lambda: len(told.tokens()) == 3)
-    replaced(fleet, release, beat, "-A", "beat", "beat", "-l", "info")
+    beat_of_new = replaced(fleet, release, beat, "-A", "beat", "beat", "-l", "info")
     fleet.admission.set_cap("fleet", 4, "test")
     fleet.schedule(fleet.workspace("later"), "later", told.argv(), max_attempts=3)
     until(lambda: fleet.rows("select count(*) from firings") == [(4,)])
@@ -76,3 +87,4 @@ def test_firings_go_on_through_a_migration_and_the_replacement_of_every_process(
     ends = dict(fleet.rows("select coalesce(exit_reason, 'done'), count(*)::int from attempts group by 1"))
     assert ends == {"interrupted": 3, "done": 4}
     assert "Traceback" not in new.text + worker.text + beat.text
+    the_older_goes_on(fleet, beat_of_new, new)

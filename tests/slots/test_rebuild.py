@@ -1,6 +1,7 @@
 """A gate that is built again from the rows: once, whole, and under a number of its own (SLT-5)."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -129,3 +130,45 @@ def test_a_gate_that_forgets_again_and_again_is_an_error_and_no_endless_loop(
 
     with pytest.raises(Unseeded, match="3 times"):
         both.admission.make_whole()
+
+
+@pytest.mark.parametrize("name", ["reserved", "holders", "workers", "capacity", "caps"])
+def test_a_gate_that_another_version_filled_is_built_again_by_whoever_meets_it(both: Both, name: str) -> None:
+    """A key of another type than here: nothing started any more, and nobody healed it."""
+    both.admission.set_cap("fleet", 2, "test")
+    both.worker_signs()
+    line = [both.offered() for _ in range(3)]
+    both.claim(line[0])
+    gate = both.admission.gate
+    before, key = gate.epoch, f"{{slotbeat}}:{gate.epoch}:{name}"
+    was_set = gate.redis.type(key) == b"set"
+    gate.redis.delete(key)
+    gate.redis.zadd(key, {"x": 1}) if was_set else gate.redis.sadd(key, "x")
+
+    both.admission.fill()
+    both.states(*line)
+    both.worker_signs()
+
+    assert gate.epoch == before + 1
+    assert both.states(*line) == ["leased", "reserved", "waiting"]
+
+
+def test_releases_that_are_sent_together_heal_it_too(both: Both) -> None:
+    gate, before = both.admission.gate, both.admission.gate.epoch
+    gate.redis.set(f"{{slotbeat}}:{before}:holders", "x")
+
+    both.admission.ask(lambda it: it.release_each([(uuid4(), uuid4())]))
+
+    assert gate.epoch == before + 1
+
+
+def test_what_was_read_amiss_under_an_older_epoch_takes_nothing_from_the_present_one(both: Both) -> None:
+    gate = both.admission.gate
+    before = gate.epoch
+    gate.redis.flushdb()
+    both.admission.make_whole()
+
+    gate.epoch = before
+    gate.lose()
+
+    assert gate.current_epoch() == before + 1
