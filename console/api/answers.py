@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from console.api.targets import KINDS
 from console.api.wording import sentence
@@ -25,6 +27,7 @@ from shared.store.schedules import WRITABLE
 # Which of a target's alternatives was read is no part of a field's name.
 _ALTERNATIVES = frozenset({*KINDS, "text", "secret", "[key]"})
 _SHOWN_CHARACTERS = 60
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PLACES = {"body", "query", "path", "header"}
 # What a database says that has not had all migrations of this release.
 _UNMIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
@@ -94,11 +97,24 @@ def install(app: FastAPI) -> None:
 def _handler(make: Any) -> Any:
     def handle(request: Request, error: Any) -> JSONResponse:
         problem = make(error)
+        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            problem.headers = {"Allow": ", ".join(methods(request))}
         if problem.status >= 500:
             trouble("api.failed", error, method=request.method, path=request.url.path)
         return answer(problem)
 
     return handle
+
+
+def methods(request: Request) -> list[str]:
+    """Those that an address takes; a route knows its own only."""
+    routes = request.app.routes
+    taken = [it for it in _METHODS if any(_takes(route, request.scope, it) for route in routes)]
+    return ["HEAD", *taken] if "GET" in taken else taken
+
+
+def _takes(route: BaseRoute, scope: Scope, method: str) -> bool:
+    return route.matches({**scope, "method": method})[0] is Match.FULL
 
 
 def _of_http(error: HTTPException) -> Problem:

@@ -38,6 +38,7 @@ from console.api.allowed import allowed
 from console.api.described import PROBLEM, describe
 from console.api.door import Door
 from console.api.entry import Entry
+from console.api.heads import Heads
 from console.api.state import Connections
 from console.deeds.api_tokens import VARIABLE
 from shared import celery_app, logs
@@ -113,6 +114,7 @@ def make_app(where: knobs.Addresses, settings: knobs.Settings, admin_token: str 
         tell = pages.tell
     entry = Entry(database, require_token=settings.require_token, admin_token=admin_token)
     app.add_middleware(Door, entry=entry, tell=tell)
+    app.add_middleware(Heads)
     describe(app)
     return app
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from anyio import sleep
@@ -33,7 +33,10 @@ _MARK = re.compile(r"([0-9]{1,18})[:|]([0-9]{1,9})")
 _START = (0, 0)
 
 
-@router.get("/{firing_id}/events", response_model=Listing[FiringEvent])
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/{firing_id}/events", response_model=Listing[FiringEvent], responses=_STREAM)
 async def list_firing_events(
     rows: Rows,
     caller: Asking,
@@ -42,13 +45,15 @@ async def list_firing_events(
     accept: Annotated[str, Header()] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=40)] = None,
 ) -> Response:
-    """A JSON list; with `Accept: text/event-stream` a stream, which goes on behind `Last-Event-ID`.
+    """A stream of server-sent events, which goes on behind `Last-Event-ID`; with `Accept: application/json` a list.
 
-    A stream is over, without its event `end`, when the token is.
+    A list also where `limit` or `cursor` ask for a part of it. A stream is over, without its event `end`, when the
+    token is.
     """
     if await run_in_threadpool(_status, rows, firing_id) is None:
         raise not_found("firing", firing_id)
-    if "text/event-stream" in accept:
+    asks_for_list = "application/json" in accept or bool(page.model_fields_set)
+    if "text/event-stream" in accept or not asks_for_list:
         after = _mark(last_event_id) or _START
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
