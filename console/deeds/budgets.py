@@ -8,6 +8,7 @@ from shared.rules.names import limit_key
 from shared.rules.refused import RefusedValueError
 from shared.store import activity, budgets
 from shared.store.connection import Database, Postgres
+from shared.store.epoch import shut_admission
 
 _WORKSPACE, _LANE = "workspace:", "lane:"
 
@@ -19,6 +20,7 @@ def put(database: Database, key: str, wanted: budgets.Wanted, actor: str) -> bud
         told = "Give turns, tokens or micros; to have no budget, delete it."
         raise invalid(Wrong("turns", "budget_empty", told))
     with database.transaction() as connection:
+        shut_admission(connection)  # as who removes a workspace does: it takes the budget along
         workspace = _workspace(connection, known)
         budgets.put(connection, known, wanted, actor)
         body = {"key": known, **vars(wanted)}

@@ -13,7 +13,7 @@ from console.deeds.gate import tell
 from console.problems import Problem, not_found
 from shared.admission import Admission
 from shared.rules.reasons import Reason
-from shared.store import activity, limits, removal, workspaces
+from shared.store import activity, budgets, limits, removal, workspaces
 from shared.store.connection import Database, Postgres
 from shared.store.epoch import shut_admission
 from shared.store.workspaces import Workspace
@@ -105,6 +105,7 @@ def remove(admission: Admission, workspace: UUID, actor: str) -> None:
         if before == "removed":
             return
         gone = removal.remove_workspace(connection, workspace, Reason.CANCELLED)
+        budgets.remove(connection, f"workspace:{workspace}")
         body = {"cancelled": len(gone.cancelled), "aborting": len(gone.aborting), "deleted": gone.deleted}
         activity.add(connection, activity.Deed("workspace_removed", actor, body, workspace=workspace))
         # In one statement: while this transaction lasts nobody claims.

@@ -79,7 +79,7 @@ def holders(connection: Postgres) -> list[SlotHolder]:
 
 
 def set_cap(connection: Postgres, key: str, cap: int, by: str) -> bool:
-    """Makes a limit have this cap and as many slot rows; False when it had it already.
+    """Makes a limit have this cap and as many slot rows; False when it had it already, or its workspace is gone.
 
     Takes admission's lock alone, so call it in a short transaction. Free rows above the cap are deleted;
     held ones stay as surplus and go when they settle, so that nothing is ended. Where there was no cap,
@@ -91,12 +91,21 @@ def set_cap(connection: Postgres, key: str, cap: int, by: str) -> bool:
             connection.execute("update limits set updated_by = %s where key = 'fleet'", [by])
         return changed
     before = connection.execute("select cap from limits where key = %s", [key]).fetchone()
-    if before == (cap,):
+    if before == (cap,) or _is_of_the_past(connection, key):
         return False
     if before is None:
         _add(connection, key, cap, by)
     write_cap(connection, key, cap, by)
     return True
+
+
+def _is_of_the_past(connection: Postgres, key: str) -> bool:
+    """Whether it is the limit of a workspace that was removed: who removes one keeps admission shut, too."""
+    kind, _, workspace = key.partition(":")
+    if kind != "workspace":
+        return False
+    row = connection.execute("select from workspaces where id = %s and status <> 'removed'", [workspace]).fetchone()
+    return row is None
 
 
 def _keep_for_resume(connection: Postgres, cap: int) -> bool | None:
