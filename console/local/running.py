@@ -13,7 +13,6 @@ from console.local.parts import Answers, Finishes, Part
 from console.local.ports import LOOPBACK
 
 ANSWER_WITHIN_S = 1.0
-KEEP_LOG_BYTES = 5_000_000
 
 
 class Running:
@@ -22,8 +21,6 @@ class Running:
     def __init__(self, part: Part, logs: Path, environment: Mapping[str, str]) -> None:
         self.part = part
         self.log = logs / part.log_name
-        if self.log.exists() and self.log.stat().st_size > KEEP_LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as out:
             self._said_before = out.tell()
             self._process = subprocess.Popen(

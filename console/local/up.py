@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from console.local import logs
 from console.local.parts import API, SLOTBEAT, Stack, environment
 from console.local.passwords import kept_password
 from console.local.ports import claim_port, free_port
@@ -109,6 +110,7 @@ def keep_running(wishes: Wishes, asked: Asked, state: State, own: list[Server]) 
         while not asked.to_stop:
             revive(own)
             supervisor.step()
+            logs.bound(wishes.folder / "logs")
             first.step(supervisor)
             state = publish_ready(wishes.folder, state, supervisor.all_up)
             if state.ready and not told:

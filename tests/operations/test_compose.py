@@ -71,6 +71,11 @@ def test_who_stays_says_whether_it_is_healthy_and_nobody_asks_often(name: str) -
 
 
 @every_service
+def test_no_log_grows_for_ever(name: str) -> None:
+    assert SERVICES[name]["logging"] == {"driver": "local", "options": {"max-size": "20m", "max-file": "5"}}
+
+
+@every_service
 def test_what_is_published_is_published_on_loopback(name: str) -> None:
     for port in SERVICES[name].get("ports", []):
         assert port.startswith("127.0.0.1:")
