@@ -187,10 +187,14 @@ def apart(condemned: Sequence[Condemned]) -> Iterator[list[Condemned]]:
 
 
 def _reap(station: Station, batch: Sequence[Condemned], settings: Settings) -> Counter[str]:
-    """Ends attempts together; where one of them cannot be ended, each by itself, so that it hinders nobody."""
+    """Ends attempts together; where one of them cannot be ended, each by itself, so that it hinders nobody.
+
+    An OperationalError where it was Postgres that went away, and not a row: then there is nobody left to try.
+    """
     try:
         told = settle_together(station.database, [(suspect.token, it) for suspect, it in batch], settings)
     except Exception as error:  # noqa: BLE001 whatever is wrong with this row, the others are due
+        station.database.connection()
         if len(batch) == 1:
             return _failed(batch[0][0], error)
         return sum((_reap(station, [one], settings) for one in batch), Counter())

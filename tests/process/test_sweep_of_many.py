@@ -1,18 +1,24 @@
 """A sweep over many at once: ended together, and nobody hindered by a neighbour."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import OperationalError
 
 from shared.store import attempts
 from shared.store.liveness import LiveAttempt
+from tests.databases import away
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import age, running, status, sweep
 from tests.process.test_reaper import station as station
 from workers import reaper
 from workers.outcome import Outcome
+from workers.settle import settle_together
 from workers.station import Station
 
 
@@ -67,3 +73,32 @@ def test_firings_of_one_schedule_are_ended_one_after_the_other() -> None:
     ]
 
     assert [[it.token for it, _ in batch] for batch in reaper.apart(condemned)] == [[0, 1, 3], [2], [4]]
+
+
+def test_a_sweep_whose_postgres_goes_away_ends_and_the_next_one_finds_all(
+    fleet: Fleet, station: Station, maker: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row by itself would wait for the same server, five seconds where it takes connections and is silent."""
+    tokens = [running(fleet) for _ in range(3)]
+    for token in tokens:
+        age(fleet, token, 80)
+    sweep(fleet, station)
+    for token in tokens:
+        age(fleet, token, 16)
+    tried: list[int] = []
+
+    with ExitStack() as gone, monkeypatch.context() as patched:
+
+        def into_nothing(*given: Any, end: Callable[..., Any] = settle_together) -> Any:
+            if not tried:
+                gone.enter_context(away(maker, fleet.database.url))
+            tried.append(len(given[1]))
+            return end(*given)
+
+        patched.setattr(reaper, "settle_together", into_nothing)
+        with pytest.raises(OperationalError):
+            sweep(fleet, station)  # which cannot say either that it is over
+    assert tried == [3]
+    fleet.database.close()
+
+    assert sweep(fleet, station) == {"worker_lost_total": 3}
