@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
@@ -17,6 +16,7 @@ from shared.rules.cron_notes import Note
 from shared.rules.jitter import jitter
 from shared.rules.overlap import Overlap, runs_alone
 from shared.rules.refused import RefusedValueError
+from shared.rules.zones import parse_zone
 from shared.settings import read
 from shared.store import activity, backfill, firings, schedules, settings
 from shared.store.connection import Postgres
@@ -80,8 +80,8 @@ def _plan(connection: Postgres, known: Schedule, wish: Wish) -> Backfill:
         return Backfill((), (), (), 0, 0)
     _check_remembered(connection, known, wish, now)
     span = _span(known, wish)
-    when = (parse_cron(known.cron), ZoneInfo(known.timezone))
     try:
+        when = (parse_cron(known.cron), parse_zone(known.timezone))
         return plan_backfill(
             when, span, backfill.fired(connection, known.id, span), backfill.skipped(connection, known.id, span)
         )

@@ -15,6 +15,7 @@ from shared.rules.cron_words import describe
 from shared.rules.jitter import jitter
 from shared.rules.planning import Timing, plan, refuse_past_start
 from shared.rules.refused import RefusedValueError
+from shared.rules.zones import is_known
 from shared.store import schedules
 from shared.store.connection import Database
 from shared.store.schedules import Schedule
@@ -55,6 +56,8 @@ def upcoming(known: Schedule, now: datetime, most: int) -> list[datetime]:
 
     One that a person took out is among them: it comes, but it is none of the runs that remain.
     """
+    if not is_known(known.timezone):
+        return []
     if known.cron is None:
         return [] if known.run_at is None or known.next_run_at is None else [known.run_at]
     timing, after = Timing.of(known), now

@@ -25,6 +25,6 @@ router.include_router(sign_in.router)
 for part in (
     *(deeds.router, routes.router, schedule_form.router, schedule_page.router, firing_page.router),
     *(forecast_page.router, workspace_pages.router, knob_pages.router, activity_page.router),
-    *(schedule_form.changing, workspace_pages.changing, knob_pages.changing),
+    *(schedule_form.changing, schedule_form.typing, workspace_pages.changing, knob_pages.changing),
 ):
     router.include_router(part, dependencies=[Depends(may_look)])

@@ -23,6 +23,8 @@ _LOST = {
 }
 _NO_DATABASE = "Everything this page knows stands there. Firings that run go on for a while without it."
 _SIGNED_OUT = "Nobody is signed in here any more, and nothing was done. The way back leads to the sign-in."
+_STILL_SENT = " What you typed is not lost: sign in in another tab, then load this page again."
+_SEND_AGAIN = " What you sent is not lost: load this page again to send it once more."
 
 
 class PageRoute(APIRoute):
@@ -35,12 +37,14 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except (Problem, HTTPException, RequestValidationError, *AWAY) as error:
-                return _page_of(error)
+                return _page_of(error, sent=request.method == "POST")
 
         return answer
 
 
-def _page_of(error: Problem | HTTPException | RequestValidationError | psycopg.Error) -> Response:
+def _page_of(
+    error: Problem | HTTPException | RequestValidationError | psycopg.Error, *, sent: bool = False
+) -> Response:
     match error:
         case Problem(error="gate_unavailable"):
             return page("trouble.html", error.status, error.headers, title="Gate unreachable", text=error.detail)
@@ -53,15 +57,16 @@ def _page_of(error: Problem | HTTPException | RequestValidationError | psycopg.E
         case RequestValidationError():
             return page("trouble.html", 404, title="Not found", text="There is no such page.")
         case _:
-            return _without_database(error)
+            return _without_database(error, sent=sent)
 
 
-def _without_database(error: psycopg.Error) -> Response:
+def _without_database(error: psycopg.Error, *, sent: bool) -> Response:
     trouble("page.no_database", error)
     answers = isinstance(error, psycopg.errors.DiskFull) or not isinstance(error, psycopg.OperationalError)
     title, text = (
         ("Postgres is not ready", away(error).detail) if answers else ("Postgres cannot be reached", _NO_DATABASE)
     )
+    text += _SEND_AGAIN * sent
     return page("trouble.html", 503, {"Retry-After": "5"}, title=title, text=text)
 
 
@@ -70,8 +75,10 @@ def tell(request: Request, error: Problem | psycopg.Error) -> Response:
     if not _looks(request):
         return as_json(request, error)
     if isinstance(error, Problem) and error.error == "token_needed":
-        return page("trouble.html", error.status, title="Signed out", text=_SIGNED_OUT)
-    return _page_of(error)
+        # A schedule's form is shown again to whoever signed in since it was drawn.
+        is_form = request.url.path.startswith("/schedules/") and request.url.path.endswith(("/new", "/edit"))
+        return page("trouble.html", error.status, title="Signed out", text=_SIGNED_OUT + _STILL_SENT * is_form)
+    return _page_of(error, sent=request.method == "POST")
 
 
 def install(app: FastAPI) -> None:

@@ -140,7 +140,7 @@ def _halted(paused: FleetPause | None) -> list[Alarm]:
     if paused is None:
         return []
     note = f" ({paused.note})" if paused.note else ""
-    told = f"The fleet is paused by {paused.paused_by} since {paused.paused_at:%H:%M} UTC{note}."
+    told = f"The fleet is paused by {paused.paused_by} since {paused.paused_at:%d %b %H:%M} UTC{note}."
     return [Alarm("warning", f"{told} What runs goes on, nothing starts; occurrences are skipped.")]
 
 

@@ -112,5 +112,8 @@ def list_firings(request: Request, rows: Rows, asked: Annotated[Wanted, Query()]
         now = schedules.now(connection)
     more = found[_A_PAGE - 1] if len(found) > _A_PAGE else None
     older = more and older_than(request, more.queued_at, more.id)
-    told: dict[str, Any] = {"found": found[:_A_PAGE], "now": now, "wanted": wanted, "name": name, "older": older}
-    return show(request, "firings.html", states=list(State), reasons=list(Reason), first=not asked.before, **told)
+    newest = asked.before and request.url.remove_query_params(["before", "said", "of"]).query
+    told: dict[str, Any] = {"found": found[:_A_PAGE], "now": now, "wanted": asked, "name": name, "older": older}
+    return show(
+        request, "firings.html", states=list(State), reasons=list(Reason), first=not asked.before, newest=newest, **told
+    )

@@ -119,7 +119,7 @@ def _row(name: str, schedule: UUID | None, starts: Sequence[Start], now: datetim
 def _cell(nth: int, count: int, of: tuple[int, float], at: datetime) -> Cell:
     peak, wait_s = of
     waits = wait_s * 1000 >= WAIT_MS
-    told = f"from {at:%H:%M}: {words.counted(count, 'start')}"
+    told = f"from {at:%a %H:%M}: {words.counted(count, 'start')}"
     title = told + (f", waiting up to {words.lasting(wait_s)}" if waits else "")
     return Cell(round(nth * 100 / _CELLS, 3), ceil(_HEATS * count / peak), waits, title)
 
@@ -130,7 +130,7 @@ def _busy(limit: Occupancy, now: datetime, names: dict[str, str], hours: int) ->
     for nth, share in enumerate(limit.hours):
         at = now + timedelta(hours=nth)
         heat = 0 if share <= 0 else 1 + sum(share >= step for step in (0.25, 0.5, 0.8))
-        drawn.append((round(nth * 100 / hours, 3), heat, f"from {at:%H:%M}: {share:.0%} of its {limit.cap}"))
+        drawn.append((round(nth * 100 / hours, 3), heat, f"from {at:%a %H:%M}: {share:.0%} of its {limit.cap}"))
     full = f", full for {words.roughly(limit.full_s)}" if limit.full_s else ""
     return Busy(name, f"{limit.busy_share:.0%} busy{full}", drawn)
 

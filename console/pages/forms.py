@@ -1,7 +1,9 @@
 """What a page's request brings along: who sent it, what it acts on; and where an answer leads."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from fastapi import Depends, Request, Response
 from console.callers import calling
 from console.pages.render import HEADERS
 from console.pages.said import led_back
+from console.problems import Problem
 from shared.admission import Admission
 from shared.store.connection import Database
 from shared.store.idempotency import Repeat
@@ -47,6 +50,15 @@ def repeat_of(request: Request, form: dict[str, str]) -> Repeat | None:
     told = json.dumps([request.url.path, sorted(form.items())]).encode()
     asked = sha256(told)
     return Repeat(str(calling().token or "here"), f"page {asked.hexdigest()}", asked.digest())
+
+
+def unless_gone(remove: Callable[[], object]) -> None:
+    """Removes something; what is gone already, by a second click or by somebody else, is as it was wanted."""
+    try:
+        remove()
+    except Problem as problem:
+        if problem.status != HTTPStatus.NOT_FOUND:
+            raise
 
 
 def back(form: dict[str, str], said: str, of: UUID | None = None) -> Response:

@@ -11,7 +11,7 @@ from console.deeds import limits as limit_deeds
 from console.deeds import settings as setting_deeds
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back
+from console.pages.forms import Actor, Rows, Slots, back, unless_gone
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.problems import Problem, Wrong, invalid, refused
@@ -154,7 +154,7 @@ def _refused(request: Request, rows: Database, form: dict[str, str], problem: Pr
 @changing.post("/limits/remove")
 def remove_limit(slots: Slots, actor: Actor, form: Fields) -> Response:
     """Removes a limit; what runs under it goes on."""
-    limit_deeds.remove(slots, form.get("key", ""), actor)
+    unless_gone(lambda: limit_deeds.remove(slots, form.get("key", ""), actor))
     return back(form, "limit_removed")
 
 
@@ -193,7 +193,7 @@ def _micros(form: dict[str, str]) -> int | None:
 @changing.post("/budgets/remove")
 def remove_budget(rows: Rows, actor: Actor, form: Fields) -> Response:
     """Removes a budget."""
-    budget_deeds.remove(rows, form.get("key", ""), actor)
+    unless_gone(lambda: budget_deeds.remove(rows, form.get("key", ""), actor))
     return back(form, "budget_removed")
 
 

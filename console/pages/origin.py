@@ -9,6 +9,7 @@ from console.api import bound
 from console.api.allowed import within
 from console.callers import calling
 from console.deeds.sign_ins import check_csrf
+from console.problems import Problem
 from shared.rules.scopes import Scope
 
 # A schedule's form has its prompt, of 256 KiB, in up to three bytes for each.
@@ -64,6 +65,18 @@ async def only_ours(request: Request, form: Fields) -> None:
     caller = calling()
     check_csrf(caller, form.get("csrf"))
     caller.need(Scope.OPERATE)
+
+
+async def still_signed_in(request: Request, form: Fields) -> bool:
+    """As `only_ours`, but a form of ours that was drawn before somebody signed in again is told apart, not refused."""
+    await from_ours(request)
+    caller = calling()
+    caller.need(Scope.OPERATE)
+    try:
+        check_csrf(caller, form.get("csrf"))
+    except Problem:
+        return False
+    return True
 
 
 async def only_admins() -> None:

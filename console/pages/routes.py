@@ -56,6 +56,9 @@ def list_schedules(
     with overview.one_moment(rows) as connection:
         listed = overview_schedules.schedules(connection, wanted)
         now = overview.totals(connection).now
+    if offset and not listed:
+        # The last of them went away meanwhile.
+        return go(f"/schedules?{request.url.remove_query_params(['from', 'said', 'of']).query}")
     address = str(request.url.remove_query_params(["from", "said", "of"]).include_query_params(most=most).query)
     told: dict[str, Any] = {
         "rows": listed,
@@ -68,10 +71,12 @@ def list_schedules(
 
 
 @files.get("/static/{name}")
-def static(name: str) -> Response:
-    """The stylesheet, the script, the mark."""
+def static(name: str, v: str = "") -> Response:
+    """The stylesheet, the script, the mark; kept by browsers only as the version that they were asked for."""
     file = FILES.get(name)
     if file is None:
         raise HTTPException(404)
-    headers = {"Cache-Control": _A_YEAR, "X-Content-Type-Options": "nosniff"}
+    # Beside a server of another release, its page asks for a version that this one has not.
+    kept = _A_YEAR if v == file.version else "no-cache"
+    headers = {"Cache-Control": kept, "X-Content-Type-Options": "nosniff"}
     return Response(file.content, 200, headers, file.media_type)

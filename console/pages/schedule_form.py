@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -21,8 +21,8 @@ from console.deeds.preview import Preview
 from console.deeds.repeats import once
 from console.pages import schedule_text
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back, go, repeat_of
-from console.pages.origin import Fields, only_ours
+from console.pages.forms import Actor, Rows, Slots, back, go, repeat_of, unless_gone
+from console.pages.origin import Fields, only_ours, still_signed_in
 from console.pages.render import show
 from console.pages.said import led_back
 from console.problems import Problem, Wrong, invalid, not_found
@@ -39,6 +39,9 @@ _OWN = needs(one_workspace=True)
 
 router = APIRouter(route_class=PageRoute)
 changing = APIRouter(route_class=PageRoute, dependencies=[Depends(only_ours)])
+# A long prompt is not lost for a sign-in that ran out while it was typed.
+typing = APIRouter(route_class=PageRoute)
+Fresh = Annotated[bool, Depends(still_signed_in)]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def edit_schedule(request: Request, rows: Rows, schedule_id: UUID) -> Response:
     return _form(request, rows, form, known, _look(rows, form, known))
 
 
-@changing.post("/schedules/preview", openapi_extra=_OWN)
+@typing.post("/schedules/preview", openapi_extra=_OWN, dependencies=[Depends(still_signed_in)])
 def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
     """The form again, with what the server makes of it; nothing is saved. `cron_offset` is taken as its cron."""
     known = _of(rows, form)
@@ -82,10 +85,11 @@ def preview_form(request: Request, rows: Rows, form: Fields) -> Response:
     return _form(request, rows, form, known, _look(rows, form, known))
 
 
-@changing.post("/schedules/new", openapi_extra=_OWN)
-def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response:
+@typing.post("/schedules/new", openapi_extra=_OWN)
+def create(request: Request, rows: Rows, actor: Actor, form: Fields, fresh: Fresh) -> Response:
     """Makes a schedule, or shows the form again with what is wrong."""
     try:
+        _need(fresh)
         values, repeat = _checked(form), repeat_of(request, form)
         made, _ = once(rows, repeat, lambda: deeds.create(rows, values, actor, repeat).schedule.id)
     except Problem as problem:
@@ -93,12 +97,13 @@ def create(request: Request, rows: Rows, actor: Actor, form: Fields) -> Response
     return go(led_back(f"/schedules/{made}", "created", made))
 
 
-@changing.post("/schedules/{schedule_id}/edit")
-def save(request: Request, rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
+@typing.post("/schedules/{schedule_id}/edit")
+def save(request: Request, rows: Rows, actor: Actor, schedule_id: UUID, form: Fields, fresh: Fresh) -> Response:
     """Saves an edit, or shows the form again with what is wrong."""
     known = _known(rows, schedule_id)
     drawn = _revision(form)
     try:
+        _need(fresh)
         saved = _edit(rows, known, _checked(form, known), actor, drawn)
     except Problem as problem:
         if problem.error != "stale_revision":
@@ -108,6 +113,12 @@ def save(request: Request, rows: Rows, actor: Actor, schedule_id: UUID, form: Fi
         return _again(request, rows, again, known, _by_others(rows, known, drawn or 0))
     said = "unchanged" if saved.schedule.revision == (drawn or known.revision) else "saved"
     return go(led_back(f"/schedules/{schedule_id}", said, schedule_id))
+
+
+def _need(fresh: bool) -> None:
+    if not fresh:
+        detail = "You signed in again since this form was drawn, so nothing was saved. What you typed is here: save it."
+        raise Problem(409, "csrf", detail)
 
 
 def _revision(form: dict[str, str]) -> int | None:
@@ -138,7 +149,7 @@ def move(rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
 @changing.post("/schedules/{schedule_id}/delete")
 def delete(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Deletes a schedule, or archives one that has a history."""
-    deeds.remove(slots, schedule_id, actor, None)
+    unless_gone(lambda: deeds.remove(slots, schedule_id, actor, None))
     return back(form, "gone")
 
 

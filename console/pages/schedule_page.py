@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -20,6 +19,7 @@ from console.pages.charts import Chart
 from console.pages.forms import Rows
 from console.pages.render import show
 from console.problems import not_found
+from shared.rules.zones import zone_or_utc
 from shared.store import firings, overview, schedule_edits, schedule_history, schedules
 from shared.store.connection import Database, Postgres
 from shared.store.firings import Firing
@@ -111,6 +111,7 @@ def _moment(text: str, zone: str) -> datetime | None:
     """A moment as a form of ours sends it, on the wall clock of a zone."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        there = found if found.tzinfo else found.replace(tzinfo=zone_or_utc(zone))
+        return there.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))

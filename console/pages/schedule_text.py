@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from console.pages.labels import LABELS, beside
 from console.problems import Wrong
 from shared.rules.refused import RefusedValueError
-from shared.rules.zones import parse_zone
+from shared.rules.zones import parse_zone, zone_or_utc
 
 TEXTS = ("workspace_id", "name", "kind", "cron", "timezone", "prompt", "lane", "overlap", "missed")
 NUMBERS = (
@@ -70,7 +70,7 @@ RUNS_SHOWN = "remaining_runs.shown"
 def text_of(values: Mapping[str, Any]) -> dict[str, str]:
     """The fields of the form for a schedule's values."""
     found = {it: "" if values[it] is None else str(values[it]) for it in (*TEXTS, *NUMBERS)}
-    zone = ZoneInfo(values["timezone"])
+    zone = zone_or_utc(values["timezone"])
     found |= {it: "" if values[it] is None else _local(values[it], zone) for it in INSTANTS}
     target: dict[str, Any] = values["target"]
     kind = target.get("kind", "command")

@@ -14,7 +14,7 @@ from console.pages.render import HEADERS, page
 from console.problems import Problem
 
 # A path of ours: what begins with two slashes, or has a backslash, is an address elsewhere.
-_OUR_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f-\uffff]{0,2000}")
+_OUR_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f-\U0010ffff]{0,2000}")
 
 router = APIRouter(route_class=PageRoute)
 
@@ -35,6 +35,8 @@ def sign_in(request: Request, rows: Rows, form: Fields) -> Response:
         return page(
             "sign_in.html", problem.status, problem.headers, path="/sign-in", wanted=wanted, wrong=problem.detail
         )
+    # One browser has one sign-in: the one before is of no use to anybody any more.
+    sign_ins.sign_out(rows, cookie_of(request.headers))
     answer = _to(wanted)
     lasts = round(sign_ins.LASTS.total_seconds())
     answer.set_cookie(COOKIE, cookie, lasts, path="/", secure=_is_tls(request), httponly=True, samesite="lax")

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from console.pages import codes, words
+from shared.rules.zones import EPOCH
 from shared.store.timeline import Stretch
 
 MOST_ROWS = 14
@@ -90,7 +91,7 @@ def window(now: datetime, hours: float, until: datetime | None) -> Window:
     """A span of so many hours, up to now or up to an earlier moment."""
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    end = now if until is None or until >= now else until
+    end = now if until is None or until >= now else max(until, EPOCH)
     return Window(end - timedelta(hours=hours), end, now, end == now)
 
 

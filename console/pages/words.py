@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from shared.rules.cron import parse_cron
 from shared.rules.cron_words import describe
 from shared.rules.lasting import DAY, HOUR, MINUTE, lasting
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import one_line
+from shared.rules.zones import zone_or_utc
 
 # "Exit code 137: ", "Killed by SIGSEGV: ".
 _LONGEST_ENDING = 24
@@ -44,7 +44,7 @@ def absolute(moment: datetime) -> str:
 
 def in_zone(moment: datetime, zone: str) -> str:
     """The moment on the wall clock of a zone: 'Sat 31 Jan 2026, 09:30 CET'."""
-    there = moment.astimezone(ZoneInfo(zone))
+    there = moment.astimezone(zone_or_utc(zone))
     return there.strftime("%a %d %b %Y, %H:%M" + (":%S" if there.second else "") + " %Z")
 
 

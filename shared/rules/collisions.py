@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from shared.rules.cron import Cron, occurrences, parse_cron
 from shared.rules.cron_shift import shifts
-from shared.rules.zones import EPOCH
+from shared.rules.zones import EPOCH, is_known
 
 WARNED_TURNS = 3000
 SPAN = timedelta(hours=24)
@@ -123,6 +123,8 @@ def adapter_of(target: dict[str, object]) -> str:
 
 def _cron_buckets(cron: Cron, one: Weighed, now: datetime) -> frozenset[int]:
     """As `buckets_of`, with another cron in place of its own."""
+    if not is_known(one.timezone):
+        return frozenset()
     minutes = _minutes(cron, ZoneInfo(one.timezone), (now - EPOCH) // _HOUR)
     start = bisect_left(minutes, _minute_from(max(now, one.start_at or now)))
     until = now + SPAN if one.end_at is None else min(now + SPAN, one.end_at + _INSTANT)

@@ -60,6 +60,16 @@ def parse_zone(name: str) -> ZoneInfo:
     return ZoneInfo(canonical_zone(name))
 
 
+def is_known(name: str) -> bool:
+    """Whether this machine knows a zone that was stored: perhaps by another, with newer or older data of zones."""
+    return name.casefold() in _names()
+
+
+def zone_or_utc(name: str) -> ZoneInfo:
+    """A stored zone, to show times by; UTC where it is not known here."""
+    return ZoneInfo(name if is_known(name) else "UTC")
+
+
 def span_at(zone: ZoneInfo, minute: int) -> Span:
     """The span that a UTC minute (since 1970) lies in; it may be cut at the ends of its UTC year."""
     spans = _spans(zone, (EPOCH + timedelta(minutes=minute)).year)

@@ -6,6 +6,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from shared.rules.forecast.given import Place, Planned, Standing, World
+from shared.rules.zones import is_known
 from shared.store import limits
 from shared.store.connection import Postgres
 
@@ -60,7 +61,7 @@ _SELECT = """
 def schedules(connection: Postgres, within: timedelta, max_run_seconds: int) -> list[Planned]:
     """Schedules that fire within a time: active ones, and paused ones whose pause ends before."""
     with connection.cursor(row_factory=class_row(Planned)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             _SELECT
             + """
              where next_run_at is not null
@@ -70,6 +71,8 @@ def schedules(connection: Postgres, within: timedelta, max_run_seconds: int) -> 
             """,
             {"within": within, "max_run_seconds": max_run_seconds, "most": _MOST_SCHEDULES},
         ).fetchall()
+    # Of another nothing can be said; when it is due, beat sets it aside.
+    return [it for it in found if is_known(it.timezone)]
 
 
 def schedule(connection: Postgres, known: UUID, max_run_seconds: int) -> Planned | None:

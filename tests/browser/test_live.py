@@ -1,6 +1,7 @@
 """The page lives by itself: it asks while somebody looks, says when nobody answers, and lets people in or not."""
 
 import socket
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -101,6 +102,36 @@ def test_who_signed_in_acts_under_the_name_of_the_token_until_it_is_revoked(wide
     wide.rows("update api_tokens set revoked_at = now() returning 1")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+TALKS = """import json, os, sys, time
+for n in range(80):
+    print(json.dumps({"type": "log", "text": f"line {n}"}), flush=True)
+for file in sys.argv[1:]:
+    while not os.path.exists(file):
+        time.sleep(0.05)
+    print(json.dumps({"type": "log", "text": f"then {os.path.basename(file)}"}), flush=True)
+"""
+FROM_THE_END = "it => it.scrollHeight - it.scrollTop - it.clientHeight"
+
+
+def test_a_log_is_read_from_its_end_until_somebody_scrolls_up(stack: Stack, page: Page, tmp_path: Path) -> None:
+    files = [tmp_path / "more", tmp_path / "most"]
+    schedule = stack.schedule(stack.workspace(), "talks", "python3", "-c", TALKS, *map(str, files))
+    firing = stack.api.post(f"/api/schedules/{schedule}/execute", params={"queue": "true"}, json={}).json()["firing_id"]
+    page.goto(f"{stack.url}/firings/{firing}")
+    log = page.locator("#events")
+    expect(log).to_contain_text("line 79")
+    until(lambda: log.evaluate(FROM_THE_END) < 10 and pumped(page))
+
+    files[0].touch()
+    expect(log).to_contain_text("then more")
+    assert log.evaluate(FROM_THE_END) < 10
+    log.evaluate("it => { it.scrollTop = 50 }")
+    files[1].touch()
+    expect(log).to_contain_text("then most")
+
+    assert log.evaluate("it => it.scrollTop") == 50
 
 
 def address_of(wide: Api) -> str:

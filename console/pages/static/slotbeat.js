@@ -104,7 +104,10 @@ async function ask() {
   if (answer.redirected) return location.reload();
   if (!answer.ok) return sayGone(answer.status === 503 ? "database gone" : `server answers ${answer.status}`);
   const wanted = fresh.getElementById("live");
+  const read = document.getElementById("events");
+  const atEnd = !read || read.scrollHeight - read.scrollTop - read.clientHeight < 10;
   takeOver(live, wanted);
+  if (atEnd) toEnd();
   document.title = fresh.title;
   goneSince = null;
   say("live", false);
@@ -148,9 +151,10 @@ if (form) {
   const show = async () => {
     const mine = ++asked;
     try {
-      const [, fresh] = await pageAt(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const [answer, fresh] = await pageAt(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
       const wanted = fresh.getElementById("preview");
-      if (mine === asked && wanted) takeOver(document.getElementById("preview"), wanted);
+      if (!wanted) return sayGone(answer.status === 401 ? "signed out" : `server answers ${answer.status}`);
+      if (mine === asked) takeOver(document.getElementById("preview"), wanted);
     } catch {
       sayGone("server gone");
       failed = setTimeout(show, 2 * TYPING_MS);
@@ -170,5 +174,8 @@ if (form) {
 }
 
 // A log is read from its end, as long as nobody scrolled up.
-const log = document.getElementById("events");
-if (log) log.scrollTop = log.scrollHeight;
+function toEnd() {
+  const log = document.getElementById("events");
+  if (log) log.scrollTop = log.scrollHeight;
+}
+toEnd();

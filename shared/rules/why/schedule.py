@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from shared.rules.cron import last_until, next_after, parse_cron
 from shared.rules.refused import RefusedValueError
 from shared.rules.why.firing import Deed
 from shared.rules.why.told import Step, Why, clock, names, span
+from shared.rules.zones import parse_zone
 
 MINUTE = timedelta(minutes=1)
 _INSTANT = timedelta(microseconds=1)
@@ -187,7 +187,7 @@ def _around(timing: Mapping[str, Any], at: datetime) -> tuple[datetime | None, d
         once: datetime | None = timing["run_at"]
         return (once if once and once <= at else None), (once if once and once >= at else None)
     try:
-        cron, zone = parse_cron(timing["cron"]), ZoneInfo(timing["timezone"])
+        cron, zone = parse_cron(timing["cron"]), parse_zone(timing["timezone"])
         earliest = max(at - _LOOKED_BACK, timing["start_at"] or at - _LOOKED_BACK)
         latest = min(at, timing["end_at"] or at)
         before = last_until(cron, zone, latest, earliest)
