@@ -183,3 +183,17 @@ def test_the_table_has_every_command_with_the_test_that_ran_it() -> None:
     for where in rows.values():
         path, _, test = where.partition("::")
         assert f"def {test}(" in (ROOT / path).read_text("utf-8"), where
+
+
+def test_what_is_typed_into_a_container_names_a_part_and_is_what_is_typed_elsewhere() -> None:
+    """On the host there are no servers to reach: a command that is not sent into a container does nothing there."""
+    told = CONTAINERS.read_text("utf-8").partition("\n## What has been run")[0]
+    into = re.findall(r"docker compose (?:exec|run|logs|stop|up)((?: -+[a-z-]+)*) ([a-z ]+)", told)
+    sent = [words.split()[0] for _, words in into if not words.startswith("docker")]
+
+    assert {"api", "postgres", "redis", "migrate", "worker", "beat"} <= set(sent) <= SERVICES.keys()
+    assert re.findall(r"^(?:slotbeat|psql|redis-cli|pg_)", told, re.MULTILINE) == []
+    operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    sql = re.findall(r"--command=\"([^\"]+)\"", told)
+    assert len(sql) == 3
+    assert all(f'psql "$DATABASE_URL" --command="{it}"' in operations for it in sql)
