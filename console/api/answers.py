@@ -1,5 +1,6 @@
 """Every answer that is not a success, as problem details (RFC 9457)."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from console.api.known_fields import fields_of
 from console.api.targets import KINDS
 from console.api.wording import sentence
 from console.problems import Problem, Wrong, gate_unavailable, invalid, refused
@@ -26,6 +28,7 @@ from shared.store.schedules import WRITABLE
 
 # Which of a target's alternatives was read is no part of a field's name.
 _ALTERNATIVES = frozenset({*KINDS, "text", "secret", "[key]"})
+_UNKNOWN = "extra_forbidden"
 _SHOWN_CHARACTERS = 60
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PLACES = {"body", "query", "path", "header"}
@@ -84,7 +87,6 @@ def install(app: FastAPI) -> None:
     makers = {
         Problem: lambda error: error,
         RefusedValueError: refused,
-        RequestValidationError: _invalid,
         HTTPException: _of_http,
         psycopg.Error: _of_postgres,
         RedisError: lambda _: gate_unavailable(),
@@ -92,6 +94,7 @@ def install(app: FastAPI) -> None:
     }
     for kind, make in makers.items():
         app.add_exception_handler(kind, _handler(make))
+    app.add_exception_handler(RequestValidationError, _told_invalid)
 
 
 def _handler(make: Any) -> Any:
@@ -145,21 +148,30 @@ def _unexpected(_: Exception) -> Problem:
     return Problem(500, "internal", "Something went wrong here. It was logged; please report it with the time.")
 
 
-def _invalid(error: RequestValidationError) -> Problem:
-    found = [wrong_value(it) for it in error.errors()]
+def _told_invalid(request: Request, error: Any) -> JSONResponse:
+    known = fields_of(request) if any(it["type"] == _UNKNOWN for it in error.errors()) else {}
+    return answer(_invalid(error, known))
+
+
+def _invalid(error: RequestValidationError, known: dict[str, list[str]]) -> Problem:
+    found = [wrong_value(it, known.get(_part(it["loc"]), [])) for it in error.errors()]
     if any(it.code == "body_missing" for it in found):
         return Problem(400, "body_missing", "Send a JSON object as the body, with Content-Type: application/json.")
     return invalid(*found)
 
 
-def wrong_value(told: Any) -> Wrong:
-    """What a validator found wrong, as people are told."""
+def _part(place: Sequence[Any]) -> str:
+    return "within" if len(place) > 2 else str(place[0])
+
+
+def wrong_value(told: Any, known: Sequence[str] = WRITABLE) -> Wrong:
+    """What a validator found wrong, as people are told; `known` are the fields that there are."""
     place = [str(it) for it in told["loc"] if str(it) not in _ALTERNATIVES or "target" not in told["loc"]]
     if place == ["body"] and told["type"] == "missing":
         return Wrong("", "body_missing", "")
     field = one_line(".".join(place[1:] if place[0] in _PLACES else place), _SHOWN_CHARACTERS)
-    if told["type"] == "extra_forbidden":
-        near = get_close_matches(place[-1], WRITABLE, 1)
+    if told["type"] == _UNKNOWN:
+        near = get_close_matches(place[-1], [it for it in known if it != place[-1]], 1)
         meant = f"Did you mean {near[0]}?" if near else "See /api/docs for those there are."
         return Wrong(field, "unknown_field", f"There is no field {field}. {meant}")
     if told["type"] == "missing":

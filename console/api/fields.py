@@ -17,6 +17,8 @@ LARGEST_PROMPT = 256 * 1024
 _DAY_S = 86_400
 _BIGINT = 2**63 - 1
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# The + of an offset, as a query says it that nobody escaped.
+_PLUS = re.compile(r"([Tt ]\d\d:\d\d[\d:.]*) (\d\d:\d\d)$", re.ASCII)
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d([Tt ][\d:.]+)?", re.ASCII)
 _EARLIEST, _LATEST = 1971, 9990
 
@@ -55,6 +57,10 @@ def _instant(value: Any) -> datetime:
     raise PydanticCustomError("instant", "is no moment: write it as in 2026-03-29T02:30:00+02:00")
 
 
+def _asked_instant(value: Any) -> Any:
+    return _PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
 def _prompt(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -88,6 +94,7 @@ Prompt = Annotated[str, BeforeValidator(_prompt)]
 Note = Annotated[str, BeforeValidator(_prompt), Field(max_length=500)]
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_url)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+AskedInstant = Annotated[Instant, BeforeValidator(_asked_instant)]
 # Numbers as numbers: true is none, 2.5 is no whole one, "2" is a text.
 Seconds = Annotated[StrictInt, Field(ge=0, le=_DAY_S)]
 SomeSeconds = Annotated[StrictInt, Field(ge=1, le=_DAY_S)]

@@ -1,5 +1,6 @@
 """Firings over HTTP: listed, read, started without a schedule, cancelled, repeated."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from console.api.allowed import Asking, need_place, needs, only
-from console.api.fields import Attempts, Body, Instant, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
+from console.api.fields import AskedInstant, Attempts, Body, Lane, Priority, Prompt, Seconds, SomeSeconds, Title, Turns
 from console.api.paging import Listing, listing, moment_and_id_after
 from console.api.started import IN_LINE, AskedHow, Started, started
 from console.api.state import Actor, Paging, Rows, Slots
@@ -18,7 +19,8 @@ from shared.rules.reasons import Reason
 from shared.rules.states import State
 from shared.store import firing_detail
 from shared.store import firings as store
-from shared.store.firing_detail import Tried
+from shared.store.connection import Database
+from shared.store.firing_detail import Given, Tried
 from shared.store.firings import Filter, Firing
 
 router = APIRouter(prefix="/api/firings", tags=["firings"])
@@ -31,7 +33,7 @@ class Wanted(Paging):
     workspace: UUID | None = None
     status: State | None = None
     reason: Reason | None = None
-    since: Instant | None = None
+    since: AskedInstant | None = None
 
 
 class AdHoc(Body):
@@ -47,6 +49,16 @@ class AdHoc(Body):
     max_run_seconds: SomeSeconds | None = None
     max_attempts: Attempts = 1
     retry_backoff_s: Seconds = 30
+
+
+@dataclass(frozen=True)
+class Whole(Firing):
+    """One firing with what it was given, by which revision of its schedule, and each of its attempts."""
+
+    prompt: str
+    target: dict[str, Any]
+    schedule_revision: int | None
+    attempts: list[Tried]
 
 
 class Detail(BaseModel):
@@ -89,21 +101,22 @@ def create_firing(slots: Slots, caller: Asking, form: AdHoc, asked: AskedHow, re
 
 
 @router.get("/{firing_id}")
-def get_firing(rows: Rows, firing_id: UUID) -> Firing:
-    """One firing."""
-    found = store.get(rows.connection(), firing_id)
-    if found is None:
-        raise not_found("firing", firing_id)
-    return found
+def get_firing(rows: Rows, firing_id: UUID) -> Whole:
+    """One firing with what it was given, by which revision of its schedule, and each of its attempts."""
+    found, given, tried = _read(rows, firing_id)
+    return Whole(
+        **vars(found),
+        prompt=given.prompt,
+        target=given.target,
+        schedule_revision=given.schedule_revision,
+        attempts=tried,
+    )
 
 
 @router.get("/{firing_id}/detail")
 def get_firing_detail(rows: Rows, firing_id: UUID) -> Detail:
-    """One firing with what it was given and each of its attempts."""
-    found, given = store.get(rows.connection(), firing_id), firing_detail.given(rows.connection(), firing_id)
-    if found is None or given is None:
-        raise not_found("firing", firing_id)
-    tried = firing_detail.attempts(rows.connection(), firing_id)
+    """The same in four parts."""
+    found, given, tried = _read(rows, firing_id)
     return Detail(firing=found, prompt=given.prompt, target=given.target, attempts=tried)
 
 
@@ -119,3 +132,11 @@ def cancel_firing(slots: Slots, actor: Actor, firing_id: UUID, response: Respons
 def rerun_firing(slots: Slots, firing_id: UUID, asked: AskedHow, response: Response) -> Started:
     """Makes a new firing of one that has ended, with what that one was given."""
     return started(slots.database, lambda: deeds.rerun(slots, firing_id, asked), asked, response)
+
+
+def _read(rows: Database, firing: UUID) -> tuple[Firing, Given, list[Tried]]:
+    connection = rows.connection()
+    found, given = store.get(connection, firing), firing_detail.given(connection, firing)
+    if found is None or given is None:
+        raise not_found("firing", firing)
+    return found, given, firing_detail.attempts(connection, firing)

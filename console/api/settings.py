@@ -10,6 +10,7 @@ from console.api.fields import Body
 from console.api.paging import Listing
 from console.api.state import Actor, Rows, Slots
 from console.deeds import settings as deeds
+from console.problems import Wrong, invalid
 from shared.rules.scopes import Scope
 from shared.settings import Setting, environment_name
 
@@ -28,9 +29,10 @@ class Shown(BaseModel):
 
 
 class SettingForm(Body):
-    """A setting's new value, typed as the setting is."""
+    """A setting's new value, typed as the setting is; its `key` may be said again."""
 
     value: Any
+    key: str | None = None
 
 
 @router.get("")
@@ -48,6 +50,8 @@ def get_setting(rows: Rows, key: str) -> Shown:
 @router.put("/{key}", openapi_extra=needs(Scope.ADMIN))
 def set_setting(slots: Slots, actor: Actor, key: str, form: SettingForm) -> Shown:
     """Writes it into the table; where `source` still is environment, the variable masks it."""
+    if form.key not in (None, key):
+        raise invalid(Wrong("key", "other_key", f"key is {key} at this address: leave it out."))
     return _shown(deeds.write(slots, key, form.value, actor))
 
 

@@ -43,15 +43,19 @@ class Waiter(Waits):
 class LimitInUse(BaseModel):
     """A limit with those who hold its slots, and the head of those who wait for one, or for something else."""
 
+    key: str
+    usage: int
+    cap: int
     limit: Limit
     holders: list[SlotHolder]
     line: list[Waiter]
 
 
 class AllSlots(BaseModel):
-    """Every limit in use; `gate` is what Redis counts, null while it is away."""
+    """Every limit in use, all in one part; `gate` is what Redis counts, null while it is away."""
 
     items: list[LimitInUse]
+    next_cursor: None = None
     waiting: int
     gate: Usage | None
 
@@ -69,6 +73,9 @@ def get_slots(slots: Slots, caller: Asking) -> AllSlots:
     waiting = [Waiter(**vars(it), held_by=held_back(it, totals.now)) for it in line if caller.sees(it.workspace_id)]
     items = [
         LimitInUse(
+            key=limit.key,
+            usage=limit.held,
+            cap=limit.cap,
             limit=limit,
             holders=[it for it in held if it.limit_key == limit.key],
             line=[it for it in waiting if limit.key in ("fleet", f"workspace:{it.workspace_id}", f"lane:{it.lane}")],

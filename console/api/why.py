@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from console.api.allowed import Asking
-from console.api.fields import Instant
+from console.api.fields import AskedInstant
 from console.api.state import Asked, Rows
 from console.deeds import why as deeds
 from shared.rules.why.told import Step
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api", tags=["why"])
 class Moment(Asked):
     """Which moment is meant: one that has passed, or one to come; without it, its last firing or skip."""
 
-    at: Instant | None = None
+    at: AskedInstant | None = None
 
 
 class Why(BaseModel):
