@@ -11,6 +11,8 @@ NOT_STARTED = "not_started"
 
 MOST_INTERRUPTIONS = 2
 MOST_BACKOFF_S = 3600.0
+# What a target may ask for: windows of use are of five hours.
+LONGEST_PAUSE_S = 6 * 3600.0
 
 # Somebody wanted it to end: neither a success nor a failure.
 _WANTED = frozenset({Reason.CANCELLED, Reason.REPLACED, Reason.ABORTED})
@@ -67,8 +69,8 @@ def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_aft
     """None is success; a reason that can heal goes back in line while attempts are left.
 
     `jitter` (0 to 1) spreads retries over the second half of their backoff, which doubles each time. A target that
-    asked for a longer pause gets it, up to the longest backoff, and a tenth more at most, for it told others the
-    same. A lost worker is no sign of an overloaded target: its firing goes back at once.
+    asked for a longer pause gets it, within bounds, and a tenth more at most, for it told others the same. A lost
+    worker is no sign of an overloaded target: its firing goes back at once.
     """
     if reason is None:
         return Becomes("completed", "completed")
@@ -81,7 +83,7 @@ def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_aft
     if reason == Reason.WORKER_LOST:
         return Becomes("queued", "requeued")
     backoff = min(MOST_BACKOFF_S, chances.retry_backoff_s * 2 ** (chances.attempts - 1))
-    asked = min(MOST_BACKOFF_S, float(retry_after_s)) * (1 + jitter / 10)
+    asked = min(LONGEST_PAUSE_S, float(retry_after_s)) * (1 + jitter / 10)
     return Becomes("queued", "requeued", backoff_s=max(asked, backoff * (0.5 + jitter / 2)))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from shared.rules.endings import (
     INTERRUPTED,
+    LONGEST_PAUSE_S,
     MOST_BACKOFF_S,
     NOT_STARTED,
     Becomes,
@@ -102,5 +103,5 @@ def test_a_target_gets_the_pause_that_it_asked_for_where_that_is_the_longer_one(
         return after_attempt(HEALS[0], Chances(1, 3, 30), jitter, asked_s).backoff_s
 
     assert [told(asked_s, jitter) for asked_s, jitter in ((20, 1), (100, 0), (100, 1))] == [30, 100, pytest.approx(110)]
-    assert told(10**9, 0) == MOST_BACKOFF_S, "nobody puts a firing off for ever"
+    assert told(10**9, 0) == LONGEST_PAUSE_S, "nobody puts a firing off for ever"
     assert after_attempt(Reason.WORKER_LOST, Chances(1, 3, 30), 1, 100) == AGAIN, "it was not the target that failed"

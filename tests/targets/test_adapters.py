@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.clock import now
 from workers.adapters import ADAPTERS
 from workers.adapters.events import Event, Usage
 from workers.targets.output import LONGEST_LINE
@@ -87,6 +88,21 @@ def test_a_claude_code_run_that_fails_says_why(lines: list[bytes], reason: str |
     assert tally.failed.reason == reason
     assert tally.error
     assert tally.turns == 0, "what the API answered is no response of the model"
+
+
+def test_a_claude_code_run_whose_window_of_use_is_full_waits_for_the_next() -> None:
+    def pause_s(*windows: dict[str, Any], end: bytes = failed_by(429)) -> int:
+        lines = [said(type="rate_limit_event", rate_limit_info=it) for it in windows]
+        return heard("claude-code", [*lines, end])[0].retry_after_s
+
+    full = {"status": "rejected", "resetsAt": int(now().timestamp()) + 5000, "rateLimitType": "five_hour"}
+
+    assert 4900 < pause_s(full) <= 5000
+    assert pause_s(full, {**full, "status": "allowed"}) == 0
+    assert pause_s({**full, "status": "allowed_warning"}) == 0
+    assert pause_s({**full, "resetsAt": 1771390800}) == 0, "it is over"
+    assert [pause_s({"status": "rejected"}), pause_s({**full, "resetsAt": "soon"})] == [0, 0]
+    assert pause_s(full, end=said(type="result", subtype="success", is_error=False, result="ok")) == 0
 
 
 def test_a_codex_run_is_counted_by_what_the_agent_does_and_says() -> None:

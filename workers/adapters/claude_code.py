@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.clock import now
 from shared.rules.reasons import Reason
 from workers.adapters.events import Event, Failed, Usage, count, json_object, micros, part, word
 
@@ -42,6 +43,7 @@ class Stream:
         self._responses: dict[str, Usage] = {}
         self._told = Usage()
         self._why: str | None = None
+        self._full_until = 0
 
     def __call__(self, line: bytes) -> Event | None:
         said = json_object(line)
@@ -52,6 +54,8 @@ class Stream:
             return self._response(said)
         if kind == "result":
             return self._end(said)
+        if kind == "rate_limit_event":
+            self._full_until = _full_until(part(said, "rate_limit_info"))
         if kind == "user" and _has_block(said, "tool_result"):
             return Event("tool", said)
         return Event("message", said, is_kept=kind not in _PIECES)
@@ -82,7 +86,15 @@ class Stream:
         if reason is None and status >= 500:
             reason = Reason.TARGET_ERROR
         error = text or _errors(said) or word(said, "subtype")
-        return Event("error", said, usage=spent, error=error, reason=reason, failed=Failed(reason))
+        pause_s = max(0, self._full_until - int(now().timestamp()))
+        return Event(
+            "error", said, usage=spent, error=error, reason=reason, failed=Failed(reason), retry_after_s=pause_s
+        )
+
+
+def _full_until(window: Any) -> int:
+    """Of a window of use in which there is no room left: when the next one begins, in seconds since 1970."""
+    return count(part(window, "resetsAt")) if word(window, "status") == "rejected" else 0
 
 
 def _usage(said: Any) -> Usage:
