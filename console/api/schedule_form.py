@@ -21,7 +21,7 @@ from console.api.fields import (
     SomeSeconds,
     Turns,
 )
-from console.api.targets import SuccessCheck, Target
+from console.api.targets import SuccessCheck, Target, changed
 
 Kind = Literal["scheduled", "heartbeat", "once"]
 Overlap = Literal["skip", "queue_one", "queue_all", "replace", "allow"]
@@ -128,7 +128,13 @@ class PauseForm(Body):
 
 
 class RunForm(Body):
-    """What is different for this one firing."""
+    """What is different for this one firing: of its target the fields that are given, or one of another kind."""
 
     prompt: Prompt = _NOT_GIVEN
     max_turns: Turns | None = None
+    target: dict[str, Any] = _NOT_GIVEN
+
+    def changes(self, target: dict[str, Any]) -> dict[str, Any]:
+        """What was given, as rows have it, of a schedule with such a target."""
+        given = self.model_dump(exclude_unset=True)
+        return {**given, "target": changed(target, self.target)} if "target" in given else given

@@ -150,8 +150,13 @@ def execute_schedule(
     form: RunForm | None = None,
 ) -> Started:
     """Runs it now: 429 where there is no room, 202 in line with `queue`, past the caps with `force` (audited)."""
-    changes = {} if form is None else form.model_dump(exclude_unset=True)
-    return started(slots.database, lambda: firing_deeds.execute(slots, schedule_id, changes, asked), asked, response)
+
+    def run() -> UUID:
+        known = None if form is None else store.get(slots.database.connection(), schedule_id)
+        changes = {} if form is None or known is None else form.changes(known.target)
+        return firing_deeds.execute(slots, schedule_id, changes, asked)
+
+    return started(slots.database, run, asked, response)
 
 
 @router.post("/{schedule_id}/pause")

@@ -4,7 +4,18 @@ import re
 import warnings
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from console.api.fields import Body, SomeSeconds, by_rule
@@ -189,7 +200,18 @@ class CeleryTask(Body):
 
 _Any = Command | Http | A2a | Python | CeleryTask
 Target = Annotated[_Any, Field(discriminator="kind")]
+_TARGET: TypeAdapter[_Any] = TypeAdapter(Target)
 KINDS: tuple[str, ...] = tuple(get_args(it.model_fields["kind"].annotation)[0] for it in get_args(_Any))
+
+
+def changed(target: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A target with other values of some fields, judged as a whole; of another kind, nothing of the old one stays."""
+    whole = {**target, **changes} if changes.get("kind", target["kind"]) == target["kind"] else changes
+    try:
+        return _TARGET.validate_python(whole).model_dump(exclude_none=True)
+    except ValidationError as error:
+        wrong = [{**it, "loc": ("body", "target", *it["loc"])} for it in error.errors()]
+        raise RequestValidationError(wrong) from error
 
 
 def _pattern(value: str) -> str:

@@ -158,13 +158,18 @@ def delete_schedule(context: click.Context, called: str) -> None:
 @click.option("--force", is_flag=True, help="Past the caps; it is audited.")
 @click.option("--queue", is_flag=True, help="Wait in line where there is no room.")
 @click.option("--wait", is_flag=True, help="Show what it says, and exit with its outcome.")
+@click.option("--prompt", help="Another prompt, for this one firing.")
+@click.option("--prompt-file", type=click.Path(dir_okay=False, allow_dash=True), help="The same; - is stdin.")
+@click.option("--max-turns", type=int, help="Another turn budget, for this one firing.")
+@click.option("--target", metavar="JSON", help="What of the target is other, for this one firing.")
 @json_option
 @click.pass_context
-def run_schedule(context: click.Context, called: str, force: bool, queue: bool, wait: bool, as_json: bool) -> None:
+def run_schedule(context: click.Context, called: str, wait: bool, as_json: bool, **given: Any) -> None:
     """Run a schedule now."""
     api = server(context)
     path = f"/api/schedules/{found.schedule(api, called)['id']}/execute"
-    told = api.start(path, force=force, queue=queue)
+    force, queue = given.pop("force"), given.pop("queue")
+    told = api.start(path, fields_of(given, ()) or None, force=force, queue=queue)
     if not wait:
         show.as_json(told) if as_json else click.echo(told["firing_id"])
         return

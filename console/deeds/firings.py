@@ -49,7 +49,7 @@ class How:
 
 
 def execute(admission: Admission, schedule: UUID, changes: Mapping[str, Any], how: How) -> UUID:
-    """Runs a schedule now; `changes` are of prompt and max_turns, for this one firing."""
+    """Runs a schedule now; `changes` are of prompt, target and max_turns, for this one firing."""
     connection = admission.database.connection()
     known = schedules.get(connection, schedule)
     if known is None:
@@ -61,7 +61,7 @@ def execute(admission: Admission, schedule: UUID, changes: Mapping[str, Any], ho
         raise Problem(409, "schedule_paused", f"Schedule {known.name} is paused ({why}). Resume it first.")
     _need_fit(workspaces.get(connection, known.workspace_id), how)
     made = _of_schedule(connection, known, how)
-    return _run(admission, replace(made, **changes), how)
+    return _run(admission, replace(made, **changes), how, {"changed": sorted(changes)} if changes else {})
 
 
 def ad_hoc(admission: Admission, values: Mapping[str, Any], how: How) -> UUID:

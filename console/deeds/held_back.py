@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.rules.fitness import ADMITS
+from shared.rules.pauses import is_held_by_pause
 from shared.rules.why.told import clock
 from shared.store.overview import Waits
 
@@ -11,7 +12,7 @@ def held_back(it: Waits, now: datetime) -> str | None:
     """In words; None for one that waits for a slot. Of a budget only its looking again later is seen."""
     if it.not_before is not None and it.not_before > now:
         return f"{'its next attempt is' if it.attempt_count else 'it starts'} not before {clock(it.not_before)}"
-    if it.schedule_status == "paused" and it.source not in ("manual", "rerun"):
+    if is_held_by_pause(it.schedule_status, it.source, it.forced):
         return "its schedule is paused"
     if it.workspace_status not in ADMITS:
         return f"workspace {it.workspace} is {it.workspace_status.replace('_', ' ')}"

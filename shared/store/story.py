@@ -19,8 +19,9 @@ def firing(connection: Postgres, known: UUID) -> Fired | None:
     with connection.cursor(row_factory=class_row(Fired)) as cursor:
         return cursor.execute(
             """
-            select f.id, f.title, f.number, f.source, f.status, f.nominal_at, f.queued_at, f.not_before, f.finished_at,
-                   f.failure_reason, f.error, f.attempt_count, f.max_attempts, f.turns, f.max_turns, f.workspace_id,
+            select f.id, f.title, f.number, f.source, f.forced, f.status, f.nominal_at, f.queued_at, f.not_before,
+                   f.finished_at, f.failure_reason, f.error, f.attempt_count, f.max_attempts, f.turns, f.max_turns,
+                   f.workspace_id,
                    w.name as workspace, w.status as workspace_status, f.lane, f.schedule_id,
                    s.status as schedule_status, s.paused_by, s.pause_note, s.overlap, s.jitter_s, now() as now
               from firings f

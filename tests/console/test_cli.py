@@ -64,6 +64,19 @@ def test_a_schedule_is_added_edited_paused_resumed_and_deleted(cli: Cli) -> None
     assert cli.json("schedule", "list") == []
 
 
+def test_run_takes_what_is_different_for_the_one_firing(cli: Cli, api: Api) -> None:
+    """MAN-1."""
+    api.schedule(api.workspace())
+    other = ("--prompt", "special", "--max-turns", "7", "--target", '{"argv": ["date"]}')
+
+    made = cli("schedule", "run", "nightly", "--queue", *other).stdout.strip()
+    wrong = cli("schedule", "run", "nightly", "--target", "[1]", exits=2)
+
+    assert api.rows("select prompt, max_turns, target ->> 'argv' from firings") == [("special", 7, '["date"]')]
+    assert cli.json("firing", "list")[0]["id"] == made
+    assert wrong.stderr.count("\n") == 1
+
+
 def test_run_prints_the_firing_and_at_the_cap_says_when_to_come_again(cli: Cli, api: Api) -> None:
     workspace = api.workspace()
     api.schedule(workspace)

@@ -85,12 +85,13 @@ def closed_as_online(scene: Scene):
     return scene.workspace("other")
 
 
-def test_what_waits_behind_a_pause_says_so(scene: Scene):
+@pytest.mark.parametrize("source", ["scheduled", "manual"])
+def test_what_waits_behind_a_pause_says_so(scene: Scene, source: str):
     lab = scene.workspace()
     paused = scene.schedule(lab, "paused one")
     scene.run(lab, "a")
     scene.run(lab, "b")
-    scene.queue(lab, "paused one", schedule_id=paused, source="scheduled")
+    scene.queue(lab, "paused one", schedule_id=paused, source=source)
     scene.sql.execute("update schedules set status = 'paused', paused_reason = 'manual' where id = %s", [paused])
     assert "its schedule is paused" in text_of(scene.get("/").text, "line")
 

@@ -78,6 +78,7 @@ def fired(**over: Any) -> Fired:
         "title": "nightly",
         "number": 4,
         "source": "scheduled",
+        "forced": False,
         "status": "completed",
         "nominal_at": before(100),
         "queued_at": before(100),
@@ -175,7 +176,9 @@ def test_by_hand_cancelled_replaced_and_over_budget_are_said() -> None:
         ({}, "waits_in_line", "in line"),
         ({"not_before": NOW + SECOND}, "waits_for_backoff", "not before 2026-03-28 12:00:01Z"),
         ({"schedule_status": "paused", "paused_by": "ann", "pause_note": "loud"}, "waits_for_pause", "by ann: loud"),
-        ({"schedule_status": "paused", "source": "manual"}, "waits_in_line", "in line"),
+        ({"schedule_status": "paused", "paused_by": "ann", "source": "manual"}, "waits_for_pause", "by ann"),
+        ({"schedule_status": "paused", "source": "rerun"}, "waits_in_line", "in line"),
+        ({"schedule_status": "paused", "source": "manual", "forced": True}, "waits_in_line", "in line"),
         ({"workspace_status": "hibernated"}, "waits_for_workspace", "workspace here is hibernated"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from beat.pauses import end_pauses
+from console.deeds import firings as deeds
 from console.deeds import fleet
-from shared.store import invariants, limits
+from shared.store import attempts, invariants, limits
 from shared.store.connection import connect
 from tests.schedules.conftest import NOON, World
 
@@ -101,6 +103,21 @@ def test_what_a_pause_held_goes_on_with_its_end(world: World) -> None:
 
     assert (held, waiting(world)) == (0, 1)
     assert world.fired(schedule.id) == [NOON + HOUR]
+
+
+def test_what_people_put_in_line_is_held_by_a_pause_and_all_of_it_goes_on_with_its_end(world: World) -> None:
+    """SCH-11: the one that a person waits for is no other firing than those of its times."""
+    schedule = world.schedule()
+    asked = [deeds.execute(world.admission, schedule.id, {}, deeds.How(False, True, "me")) for _ in range(2)]
+    world.pause(schedule.id)
+    claimer = attempts.Claimer({"id": "w1"}, None, world.one("select number from epoch"), timedelta(minutes=1))
+
+    held = [attempts.claim(world.rows, it, uuid4(), claimer) for it in asked]
+    world.admission.ask(lambda gate: gate.withdraw(asked))
+    world.resume(schedule.id)
+
+    assert held == [attempts.Refused("held", None)] * 2
+    assert waiting(world) == 2
 
 
 def test_what_runs_once_and_whose_moment_came_in_its_pause_ends_with_it(world: World) -> None:

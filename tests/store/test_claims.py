@@ -108,6 +108,25 @@ def test_a_firing_of_a_workspace_that_is_not_fit_is_held(rows: Rows, status: str
     assert rows.claim(firing) == Refused("held", None)
 
 
+@pytest.mark.parametrize("source", ["scheduled", "heartbeat", "backfill", "manual"])
+def test_a_firing_of_a_paused_schedule_is_held_whoever_asked_for_it(rows: Rows, source: str) -> None:
+    """SCH-11."""
+    schedule = rows.schedule(overlap="allow", status="paused", paused_reason="user")
+    firing = rows.firing(schedule_id=schedule, source=source)
+
+    assert rows.claim(firing) == Refused("held", None)
+    rows.sql.execute("update schedules set status = 'active', paused_reason = null where id = %s", [schedule])
+    assert isinstance(rows.claim(firing), Attempt)
+
+
+def test_what_is_asked_for_meanwhile_or_forced_waits_for_no_pause(rows: Rows) -> None:
+    schedule = rows.schedule(status="paused", paused_reason="user")
+    rerun = rows.firing(schedule_id=schedule, source="rerun")
+    forced = rows.firing(schedule_id=schedule, source="manual", forced=True)
+
+    assert [type(rows.claim(it)) for it in (rerun, forced)] == [Attempt, Attempt]
+
+
 def test_a_schedule_without_overlap_runs_one_firing_at_a_time_but_what_people_ask_for(rows: Rows) -> None:
     schedule = rows.schedule(overlap="queue_all")
     first, second = (rows.firing(schedule_id=schedule, source="backfill") for _ in range(2))

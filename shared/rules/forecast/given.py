@@ -76,7 +76,7 @@ class Standing:
 
     @property
     def by_hand(self) -> bool:
-        """Whether a person asked for it: such ones wait for no pause and no other firing of their schedule."""
+        """Whether a person asked for it: such ones wait for no other firing of their schedule."""
         return self.source in ("manual", "rerun")
 
 

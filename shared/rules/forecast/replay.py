@@ -142,7 +142,7 @@ class _Clock:
         self.floor.offer(ready)
 
     def _held(self, it: Standing, run: Run) -> tuple[str | None, datetime | None]:
-        if it.held and not it.by_hand:
+        if it.held:
             return PAUSE, it.held_until
         if it.not_before is not None and it.not_before > self.world.now:
             return BACKOFF, it.not_before

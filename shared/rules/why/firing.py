@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.rules.jitter import jitter
 from shared.rules.overlap import runs_alone
+from shared.rules.pauses import is_held_by_pause
 from shared.rules.why.told import Step, Why, clock, span
 from shared.rules.why.waiting import NOTICED, Around, Needs, stops, waited, waits_still
 
@@ -25,6 +26,7 @@ class Fired:
     title: str
     number: int
     source: str
+    forced: bool
     status: str
     nominal_at: datetime
     queued_at: datetime
@@ -193,7 +195,7 @@ def _held_by(it: Fired, around: Around) -> tuple[str, str]:
     later = it.not_before if it.not_before is not None and it.not_before > it.now else None
     if later is not None and not around.spent:
         return "waits_for_backoff", f"its next attempt is not before {clock(later)}"
-    if it.schedule_status == "paused" and it.source not in ("manual", "rerun"):
+    if is_held_by_pause(it.schedule_status, it.source, it.forced):
         note = f": {it.pause_note}" if it.pause_note else ""
         return "waits_for_pause", f"its schedule is paused by {it.paused_by}{note}"
     if it.workspace_status not in _FIT:
