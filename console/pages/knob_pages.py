@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from console.deeds import budgets as budget_deeds
 from console.deeds import limits as limit_deeds
 from console.deeds import settings as setting_deeds
-from console.pages import codes
+from console.pages import codes, words
 from console.pages.answers import PageRoute
 from console.pages.forms import Actor, Rows, Slots, back, unless_gone
 from console.pages.origin import Fields, only_admins, only_ours
@@ -19,7 +19,7 @@ from shared.rules.budgets import in_words, used
 from shared.rules.names import LONGEST_LANE, name_of
 from shared.rules.refused import RefusedValueError
 from shared.settings import environment_name, is_here_only
-from shared.store import budgets, failure_classes, limits, overview, overview_workspaces, schedules
+from shared.store import budgets, failure_classes, fleet, limits, overview, overview_workspaces, schedules
 from shared.store.connection import Database, Postgres
 
 _MOST_OUTAGES = 100
@@ -53,24 +53,27 @@ def save_setting(request: Request, slots: Slots, actor: Actor, form: Fields) -> 
     key, text = form.get("key", ""), form.get("value", "").strip()
     known = setting_deeds.one(slots.database, key)
     try:
-        setting_deeds.write(slots, key, _value(text, known.default), actor)
+        setting_deeds.write(slots, key, _value(key, text, known.default), actor)
     except Problem as problem:
         return _settings(request, slots.database, key, text, problem.detail)
     return back(form, "setting_saved")
 
 
-def _value(text: str, default: Any) -> Any:
-    """The text as JSON would have it, by what its default is; what is not so is refused with words for that."""
+def _value(key: str, text: str, default: Any) -> Any:
+    """The text as JSON would have it, by what its default is; refused in the words of a form."""
     if isinstance(default, str):
         return text
     if isinstance(default, bool):
         return {"true": True, "false": False}.get(text, text)
-    if not text:
+    if not text and default is None:
         return None
+    whole = isinstance(default, int) or default is None
     try:
-        return int(text) if isinstance(default, int) or default is None else float(text)
-    except ValueError:
-        return text
+        return int(text) if whole else float(text)
+    except ValueError as error:
+        usual = ", or nothing" if default is None else f", for example {words.figure(default)}"
+        told = f"{key} is a {'whole ' if whole else ''}number{usual}."
+        raise invalid(Wrong("value", "setting", told)) from error
 
 
 @router.get("/limits")
@@ -83,11 +86,13 @@ def list_limits(request: Request, rows: Rows, budget: Annotated[str, Query(max_l
 def _limits(request: Request, rows: Database, v: dict[str, str], errors: dict[str, str], status: int = 200) -> Response:
     with overview.one_moment(rows) as connection:
         known = overview.limits(connection)
+        paused = fleet.current(connection)
         named = _names(connection)
         spent = [(it, _named(it.key, named, connection)) for it in budgets.every(connection)]
         now = schedules.now(connection)
     told: dict[str, Any] = {
         "limits": known,
+        "paused": paused,
         "budgets": spent,
         "places": [("fleet", "the fleet"), *((f"workspace:{it}", f"workspace {name}") for it, name in named.items())],
         "name": codes.limit,

@@ -160,3 +160,38 @@ def test_what_is_typed_of_a_new_workspace_stays_with_what_is_wrong_with_it(api: 
     # A page that asks for itself would take over the empty form.
     assert "data-every" not in refused.text
     assert "data-every" in api.ask("GET", "/workspaces").text
+
+
+def test_a_paused_fleet_says_which_cap_comes_back_and_one_that_is_set_meanwhile(api: Api):
+    press(api, "/fleet/pause")
+    page = api.ask("GET", "/limits").text
+
+    assert "its cap is 0, and 2 when it is resumed" in page
+    assert form_at(page, "/limits")["cap"] == "2"
+    press(api, "/limits", key="fleet", cap="5")
+    assert "its cap is 0, and 5 when it is resumed" in api.ask("GET", "/limits").text
+    press(api, "/fleet/resume")
+
+    assert api.rows("select cap from limits where key = 'fleet'") == [(5,)]
+    assert "is resumed" not in api.ask("GET", "/limits").text
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        ("lease_seconds", "soon", "lease_seconds is a number, for example 60."),
+        ("lease_seconds", "", "lease_seconds is a number, for example 60."),
+        ("dead_ticks", "2.5", "dead_ticks is a whole number, for example 2."),
+        ("max_turns", "many", "max_turns is a whole number, or nothing."),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused_in_words_and_stands_where_it_is_read(
+    api: Api, key: str, text: str, said: str
+):
+    page = press(api, "/settings", key=key, value=text)
+
+    assert page.status_code == 422
+    assert said in page.text
+    [focused] = re.findall(r"<input[^>]* autofocus>", page.text)
+    assert f'aria-label="{key}"' in focused
+    assert api.rows("select count(*) from settings where key = %s", key) == [(0,)]
