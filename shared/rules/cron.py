@@ -33,7 +33,8 @@ ALIASES = {
 }
 _EXAMPLE = "Write five fields (minute hour day-of-month month day-of-week), for example 30 9 * * mon-fri."
 _FARTHEST_OFFSET = 2 * wall.DAY_MINUTES  # more than any zone is, or was, from UTC, with a change on top
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
+_FARTHEST_SHIFT = timedelta(hours=3)  # of a zone's time by new rules; what is farther off was written by hand
 _LAST_MINUTE = (datetime(9990, 1, 1, tzinfo=UTC) - EPOCH) // _MINUTE  # short of what a datetime cannot say
 
 
@@ -72,12 +73,12 @@ def meant_by(cron: Cron, zone: ZoneInfo, moment: datetime) -> datetime:
     """When an occurrence comes that was computed for a moment, by the rules of its zone as they are now.
 
     It waits where rules that changed since would have it come too early: the nearest time that they name is later,
-    within a day. One that is late by them comes now; what was no occurrence by any rules stands for itself.
+    within some hours. One that is late by them comes now; what was no occurrence by any rules stands for itself.
     """
     if zone.key == "UTC" or moment.second or moment.microsecond:
         return moment
     later = next_after(cron, zone, moment - _MINUTE)
-    if later == moment or later - moment > _DAY:
+    if later == moment or later - moment > _FARTHEST_SHIFT:
         return moment
     earlier = last_until(cron, zone, moment, moment - (later - moment))
     return later if earlier is None else moment

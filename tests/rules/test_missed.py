@@ -260,6 +260,12 @@ def test_a_moment_that_no_rules_name_is_an_occurrence_of_its_own(next_run_at):
     assert due_now(facts(next_run_at, cron), next_run_at).fire == (next_run_at,)
 
 
+def test_a_moment_that_somebody_wrote_by_hand_is_an_occurrence_of_its_own():
+    by_hand = EIGHT - 4 * HOUR
+
+    assert due_now(facts(by_hand, NINE), by_hand) == due([by_hand], then=EIGHT)
+
+
 def test_a_pause_takes_nothing_that_a_zones_new_rules_put_behind_it():
     assert passed(facts(SIX, NINE), SIX + HOUR, SkipReason.PAUSED) == ()
     assert passed(facts(SIX, NINE), EIGHT, SkipReason.PAUSED) == (skip(EIGHT, EIGHT, 1, SkipReason.PAUSED),)
