@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from workers import spawn, tree
-from workers.wire import Wire
+from workers.wire import Wire, call
 
 # A guard must start in milliseconds and stay small: standard library only, and none of its heavy parts.
 
@@ -40,14 +40,22 @@ def main(control: int, parent: int) -> None:
     bell = _harden()
     os.set_inheritable(control, False)
     wire = Wire(socket.socket(fileno=control))
-    while (order := _next_order(wire, parent)) is not None:
+    newest: dict[str, Any] | None = None
+    while order := _next_order(wire, parent):
         files, wire.files = wire.files, []
         answer = _too_late(order) or spawn.start(order, files)
         for file in files:
             os.close(file)
         if isinstance(answer, int):
-            answer = Watch(wire, bell, order, answer).until_gone(parent)
+            watch = Watch(wire, bell, order, answer)
+            answer = watch.until_gone(parent)
+            if watch.is_dismissed:
+                break
         wire.send(answer)
+        newest = order if order.get("keeper") else newest
+    if newest is not None and order is None and _is_orphan(parent):
+        # Nobody else is left who could say so: whoever ran it may have died before it wrote how it ended.
+        _line_to_keeper(newest, orphaned=newest["token"])
     os._exit(0)
 
 
@@ -87,6 +95,7 @@ def _harden() -> int:
 
 
 def _next_order(wire: Wire, parent: int) -> dict[str, Any] | None:
+    """The next run; an empty one from a parent that needs no guard any more, None when it is gone."""
     poll = select.poll()
     poll.register(wire, select.POLLIN)
     while os.getppid() == parent:
@@ -99,7 +108,17 @@ def _next_order(wire: Wire, parent: int) -> dict[str, Any] | None:
             # Anything else was meant for a payload that has just ended.
             if isinstance(order := message.get("run"), dict):
                 return order
+            if "dismissed" in message:
+                return {}
     return None
+
+
+def _is_orphan(parent: int) -> bool:
+    """A parent that dies closes its files first, and is our parent for a moment more."""
+    ends_at = time.clock_gettime(_CLOCK) + _DYING_S
+    while os.getppid() == parent and time.clock_gettime(_CLOCK) < ends_at:
+        time.sleep(_FIRST_PAUSE_S)
+    return os.getppid() != parent
 
 
 class Watch:
@@ -112,7 +131,7 @@ class Watch:
         self._kill_at = float("inf")
         self._keeper: Wire | None = None
         self._cause: tuple[str, str | None] | None = None
-        self._killing = self._deserted = False
+        self._killing = self.is_dismissed = False
         self._pause = _FIRST_PAUSE_S
         self._status: int | None = None
         self._peak_kb = 0
@@ -130,20 +149,8 @@ class Watch:
             for file, _ in self._poll.poll(self._wait_ms()):
                 self._hear(file)
         if self._keeper is not None:
-            if self._is_orphan(parent):
-                # Nobody else is left who could say so.
-                self._keeper.send({"orphaned": self._order["token"]})
             self._keeper.close()
         return {"ended": self._ended()}
-
-    def _is_orphan(self, parent: int) -> bool:
-        """A parent that dies closes its files first, and is our parent for a moment more."""
-        ends_at = time.clock_gettime(_CLOCK) + _DYING_S
-        while (is_below := os.getppid() == parent) and self._deserted:
-            if time.clock_gettime(_CLOCK) > ends_at:
-                break
-            time.sleep(_FIRST_PAUSE_S)
-        return not is_below
 
     def _ended(self) -> dict[str, Any]:
         by, reason = self._cause or ("payload", None)
@@ -207,7 +214,6 @@ class Watch:
 
     def _kill(self, by: str, reason: str | None) -> None:
         """Everything, now: the payload's group in one stroke here, whoever left the group round by round."""
-        self._deserted |= by == "lifeline"
         if self._cause is None:
             self._cause = (by, reason)
         if not self._killing:
@@ -250,22 +256,20 @@ class Watch:
             self._abort("abort", str(message["abort"]), time.clock_gettime(_CLOCK))
         if "kill" in message:
             self._kill("keeper", str(message["kill"]))
+        self.is_dismissed |= "dismissed" in message
 
     def _call_keeper(self) -> None:
-        address = self._order.get("keeper")
-        if address is None or self._keeper is not None:
-            return
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        except OSError:
-            sock.close()
-            return
-        self._keeper = Wire(sock)
-        self._poll.register(self._keeper, select.POLLIN)
-        about = self._order.get("about", {})
-        self._keeper.send({"token": self._order["token"], "pid": os.getpid(), "about": about})
+        if self._keeper is None and (line := _line_to_keeper(self._order, deadline=self._deadline)):
+            self._keeper = line
+            self._poll.register(line, select.POLLIN)
+
+
+def _line_to_keeper(order: Mapping[str, Any], **more: Any) -> Wire | None:
+    """Says whose guard this is; None where there is no keeper, or none that answers just now."""
+    line = call(str(order["keeper"])) if order.get("keeper") else None
+    if line is not None:
+        line.send({"token": order["token"], "pid": os.getpid(), "about": order.get("about", {}), **more})
+    return line
 
 
 def _ended_child() -> int:

@@ -111,6 +111,7 @@ class Guards:
 
     def dismiss(self, staff: Staff) -> bool:
         """End a guard and what it guards, and sweep up what is left without it; whether all that is gone."""
+        staff.wire.send({"dismissed": True})  # else it would take its parent for one that dies
         staff.wire.close()
         if staff.process.poll() is None:
             staff.process.send_signal(signal.SIGCONT)  # its payload may have stopped it

@@ -38,14 +38,14 @@ class Keeper(threading.Thread):
         super().__init__(name="slotbeat-keeper", daemon=True)
         self._station = station
         self._capacity = capacity
-        self._wards = Wards(station.worker.keeper, self._heed_word, self._mourn)
+        self._wards = Wards(station.worker.keeper, self._heed_word, self._mourn, self._heed_deadline)
         self._stopping = threading.Event()
         self._closing = threading.Event()
         self._database_away = threading.Event()
         self._asides: list[Callable[[], None]] = []
         self._interrupt_at = float("inf")
         self._is_to_mark = False
-        self._renew_at = float("inf")
+        self._renew_at = self._hurry_at = float("inf")
         self._lag_s = 0.0
         self.loop_silent_s = 0.0
         shop.open_up()
@@ -102,6 +102,7 @@ class Keeper(threading.Thread):
 
     def _one_round(self) -> float:
         pulse.touch()
+        self._hurry_at = float("inf")
         try:
             self._renew()
             self._mark()
@@ -113,7 +114,7 @@ class Keeper(threading.Thread):
 
     def _hear_for(self, pause_s: float) -> None:
         until = monotonic() + pause_s
-        self._renew_at = until
+        self._renew_at = min(until, self._hurry_at)
         while not self._stopping.is_set() and monotonic() < self._renew_at:
             # Before it listens: what was asked for while it renewed has woken it already, and wakes it no more.
             while self._asides:
@@ -130,6 +131,11 @@ class Keeper(threading.Thread):
             self._renew_at = min(self._renew_at, monotonic() + AFTER_TROUBLE_S)
         if word == b"renew now":
             self._renew_at = 0.0
+
+    def _heed_deadline(self, deadline: float) -> None:
+        """Renews before half of a payload's time is over: its claim may have a shorter lease than the last pause."""
+        self._hurry_at = min(self._hurry_at, monotonic() + (deadline - boottime()) / 2)
+        self._renew_at = min(self._renew_at, self._hurry_at)
 
     def _mourn(self, token: int) -> None:
         """A pool child was killed: nobody else will end its attempt before the lease is over. Beside this loop."""

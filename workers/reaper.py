@@ -102,11 +102,15 @@ def reap_former_self(station: Station) -> int:
 def reap_orphan(station: Station, token: int) -> bool:
     """Ends at once the attempt of a pool child that died, as its guard has said, of whose payload nothing is left.
 
-    For a thread of its own. If it fails, the sweeps find the attempt when its lease is over.
+    For a thread of its own. If it fails, the sweeps find the attempt when its lease is over, or its exit's grace. So
+    they do where a success check is to be made: a process that is begun here, while another thread forks the next
+    pool child, may leave that one with its files, and would be waited for until that one ends.
     """
     try:
         suspect = liveness.live(station.database.connection(), token)
-        return suspect is not None and _reap_gone(station, suspect)
+        if suspect is None or (suspect.success_check is not None and suspect.exited_at is not None):
+            return False
+        return _reap_gone(station, suspect)
     except Exception as error:  # noqa: BLE001 nobody is above to hear of it
         trouble("reaper.row_failed", error, token=token)
         return False

@@ -32,13 +32,18 @@ class Wards:
     """All guards on the line. One thread listens and speaks; any thread may wake it."""
 
     def __init__(
-        self, address: str, on_word: Callable[[bytes], None], on_orphan: Callable[[int], None] = lambda _: None
+        self,
+        address: str,
+        on_word: Callable[[bytes], None],
+        on_orphan: Callable[[int], None] = lambda _: None,
+        on_deadline: Callable[[float], None] = lambda _: None,
     ) -> None:
         """`on_word` hears what pool children say in one word instead of a guard's JSON.
 
-        `on_orphan` hears the token of a payload whose pool child died, once its guard has ended all of it.
+        `on_orphan` hears the token of a payload whose pool child died, once its guard has ended all of it;
+        `on_deadline` until when a guard that has just called lets its payload run.
         """
-        self._on_word, self._on_orphan = on_word, on_orphan
+        self._on_word, self._on_orphan, self._on_deadline = on_word, on_orphan, on_deadline
         self._selector = selectors.DefaultSelector()
         self._by_file: dict[int, Ward] = {}
         self._ear, self._mouth = socket.socketpair()
@@ -147,6 +152,8 @@ class Wards:
         if "token" in message:
             ward.firing, ward.request = UUID(message["about"]["firing"]), UUID(message["about"]["request"])
             ward.token = int(message["token"])
+            if "deadline" in message:
+                self._on_deadline(float(message["deadline"]))
         # Of its own payload alone: no guard can say that another's is orphaned.
         if ward.token and message.get("orphaned") == ward.token:
             self._on_orphan(ward.token)

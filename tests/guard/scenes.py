@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from shared.clock import boottime
 from tests.proc import Process, descendants
@@ -175,6 +176,18 @@ def fork(guards: Guards) -> None:
     signal.pause()
 
 
+def idle(guards: Guards, keeper: str) -> None:
+    """A worker whose payload has ended, told to its keeper; what comes next is its parent's to say."""
+    with guarded(guards) as payload:
+        payload.start(replace(a_run(["true"]), token=41, keeper=keeper, about={"firing": "f"}))
+        payload.wait()
+    print("ended", flush=True)
+    sys.stdin.read()
+    guards.close()
+    print("closed", flush=True)
+    signal.pause()
+
+
 if __name__ == "__main__":
     ours = Guards(INSTALLATION)
     match sys.argv[1:]:
@@ -184,5 +197,7 @@ if __name__ == "__main__":
             sys.exit("\n".join(found) or None)
         case ["fork"]:
             fork(ours)
+        case ["idle", address]:
+            idle(ours, address)
         case other:
             sys.exit(f"no such scene: {other}")

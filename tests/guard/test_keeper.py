@@ -9,10 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+import workers.guards
 from shared.clock import boottime
+from tests.guard.conftest import Scene
 from tests.guard.scenes import LATE_S, a_run, argv, until_it_says
 from tests.waiting import until
-from workers.guarded import Payload, guarded
+from workers.guarded import Payload, Run, guarded
 from workers.guards import Guards
 from workers.wire import Wire
 
@@ -32,6 +34,15 @@ class Keeper:
         wire = Wire(self._listening.accept()[0])
         return wire, said(wire)[0]
 
+    def has_no_call(self) -> bool:
+        """Whether nobody waits to be met."""
+        self._listening.setblocking(False)
+        try:
+            self.meet()
+        except BlockingIOError:
+            return True
+        return False
+
     def close(self) -> None:
         self._listening.close()
 
@@ -47,20 +58,22 @@ def keeper() -> Iterator[Keeper]:
     listening.close()
 
 
-def begin(payload: Payload, keeper: Keeper, kind: str = "plain", deadline_s: float = LATE_S) -> None:
-    run = a_run(argv(kind), deadline_s, grace_s=30)
-    payload.start(replace(run, token=41, keeper=keeper.address, about={"firing": "f"}))
+def begin(payload: Payload, keeper: Keeper, kind: str = "plain", deadline_s: float = LATE_S) -> Run:
+    run = replace(a_run(argv(kind), deadline_s, grace_s=30), token=41, keeper=keeper.address, about={"firing": "f"})
+    payload.start(run)
+    return run
 
 
 def test_a_guard_says_whose_it_is_and_answers(guards: Guards, keeper: Keeper) -> None:
     with guarded(guards) as payload:
-        begin(payload, keeper)
+        run = begin(payload, keeper)
         wire, introduction = keeper.meet()
 
         wire.send({"ping": 1})
         wire.send({"ping": 2})
 
-        assert introduction == {"token": 41, "pid": payload.guard_pid, "about": {"firing": "f"}}
+        about = {"token": 41, "pid": payload.guard_pid, "about": {"firing": "f"}}
+        assert introduction == {**about, "deadline": run.deadline}
         answers = said(wire)
         assert (answers if len(answers) == 2 else answers + said(wire)) == [{"pong": 1}, {"pong": 2}]
         wire.close()
@@ -182,3 +195,37 @@ def test_a_guard_drops_a_line_that_is_no_message(guards: Guards, keeper: Keeper)
 
         assert said(wire) == [{"pong": 5}]
         wire.close()
+
+
+def test_an_idle_guard_whose_parent_dies_says_whose_payload_was_the_last(scene: Scene, keeper: Keeper) -> None:
+    """The parent may have died before it wrote how that ended; nobody else would say so before a lease is over."""
+    worker = scene("idle", keeper.address)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "ended\n"
+
+    worker.kill()
+
+    wire, word = keeper.meet()
+    if "orphaned" not in word:  # while it ran, if it lasted so long
+        wire.close()
+        wire, word = keeper.meet()
+    assert {**word, "pid": 0} == {"token": 41, "pid": 0, "about": {"firing": "f"}, "orphaned": 41}
+    assert until(lambda: wire.receive() is None)
+    wire.close()
+
+
+def test_a_guard_that_is_dismissed_goes_at_once_and_says_nothing(
+    guards: Guards, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.guards, "_CLOSE_S", 3.0)
+    staff = guards.take()
+    guards.give_back(staff)
+    with guarded(guards) as payload:
+        begin(payload, keeper)
+        wire, _ = keeper.meet()
+
+        guards.close()
+
+    wire.close()
+    assert staff.process.returncode == 0, "it was waited for, not killed"
+    assert keeper.has_no_call()

@@ -2,9 +2,12 @@
 
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
-from shared.store import processes
+import pytest
+
+from shared.store import processes, settings
 from tests.process.conftest import Fleet
 from tests.process.test_lost_workers import is_gone, running_payload, witness
 from tests.waiting import until
@@ -28,6 +31,30 @@ def test_a_payload_runs_on_for_many_leases_while_its_keeper_renews(fleet: Fleet,
 
     assert not is_gone(payload)
     assert fleet.rows("select count(*), max(dead_ticks) from attempts") == [(1, 0)]
+
+
+def test_a_payload_outlives_a_lease_that_was_made_shorter_before_it_began(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CFG-2: its keeper has paused for a quarter of the former one, and is told of a deadline that comes before."""
+    del fleet.environment["SLOTBEAT_LEASE_SECONDS"]
+    monkeypatch.delenv("SLOTBEAT_LEASE_SECONDS")
+    put = partial(settings.store, fleet.database.connection(), "lease_seconds", by="me")
+    put("400")
+    fleet.schedule(fleet.workspace(), "long", witness(tmp_path / "pid"), max_run_seconds=100)
+    worker = fleet.worker("w1", "-Q", "firings")  # no sweep of its own finds that its keeper is silent
+    until(lambda: fleet.admission.ask(lambda gate: gate.usage()).processes)  # the last that it tells in a round
+    put("1.5")
+    until(lambda: fleet.rows("select now() > updated_at + interval '4 s' from settings") == [(True,)])  # all have it
+    fleet.beat()
+    payload = running_payload(fleet, tmp_path / "pid")
+    assert fleet.rows("select lease_ms from attempts") == [(1500,)]
+    first = expiries(fleet)
+
+    until(lambda: expiries(fleet) > first + 3000)
+
+    assert not is_gone(payload)
+    assert worker.running
 
 
 def test_nonsense_on_the_keepers_socket_disturbs_nobody(fleet: Fleet, tmp_path: Path) -> None:

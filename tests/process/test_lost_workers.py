@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from shared.answers import Full
 from shared.store import activity, firings
 from tests.process.conftest import Fleet
@@ -125,6 +127,24 @@ def test_a_killed_pool_childs_firing_is_tried_again_long_before_its_lease_is_ove
     assert fleet.ended() == [("lost", "completed", None)]
     assert outcomes(fleet) == [("requeued", "worker_lost"), ("completed", None)]
     assert is_gone(payload)
+
+
+def test_a_pool_child_that_dies_between_exit_and_settle_holds_no_slot_for_long(fleet: Fleet) -> None:
+    """SLT-7: its settle waits for a row as it dies; its last payload's guard, idle by then, says whose that was."""
+    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = fleet.environment["SLOTBEAT_EXIT_GRACE_S"] = "600"
+    schedule = fleet.schedule(fleet.workspace(), "done", ["sleep", "0.2"])
+    worker = fleet.worker("w1", concurrency=3)
+    fleet.beat()
+    until(lambda: fleet.rows("select status from firings") == [("running",)])
+    with psycopg.connect(fleet.environment["DATABASE_URL"]) as other:
+        other.execute("select from schedules where id = %s for update", [schedule])
+        until(lambda: fleet.rows("select exit_code from attempts") == [(0,)])
+        for child in [it.pid for it in worker.tree() if it.parent == worker.pid and "-m workers" in it.command]:
+            os.kill(child, signal.SIGKILL)
+
+    assert fleet.ended() == [("done", "completed", None)]
+    assert outcomes(fleet) == [("completed", None)]
+    assert fleet.rows("select count(token) from slots") == [(0,)]
 
 
 def test_a_full_fleet_refuses_a_run_now_and_leaves_nothing_behind(fleet: Fleet) -> None:

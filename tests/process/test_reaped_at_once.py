@@ -5,7 +5,7 @@ from dataclasses import replace
 from psycopg.types.json import Jsonb
 
 from shared.celery_app import REAP
-from shared.store import cadence, processes
+from shared.store import attempts, cadence, processes
 from tests.process.conftest import Fleet
 from tests.process.test_reaper import SETTINGS, running, status
 from workers import reaper
@@ -65,3 +65,16 @@ def test_an_orphan_is_ended_at_once_unless_the_reaper_is_switched_off(fleet: Fle
     assert reaper.reap_orphan(station, token)
     assert status(fleet, token) == ("failed", "worker_lost")
     assert not reaper.reap_orphan(station, token)
+
+
+def test_an_orphan_that_has_its_exit_is_settled_at_once_unless_it_is_to_be_checked(
+    fleet: Fleet, station: Station
+) -> None:
+    """A check is a process, and none is begun beside a thread that may fork a pool child just then."""
+    plain, checked = running(fleet, "plain"), running(fleet, "checked", success_check={"argv": ["true"]})
+    for token in (plain, checked):
+        attempts.record_exit(fleet.database.connection(), token, 0, None)
+
+    assert [reaper.reap_orphan(station, token) for token in (plain, checked)] == [True, False]
+
+    assert (status(fleet, plain), status(fleet, checked)) == (("completed", None), ("running", None))
