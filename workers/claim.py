@@ -38,11 +38,15 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Taken:
-    """What the gate has leased to this process already: its request; when Postgres was asked, and what it said."""
+    """What the gate has leased to this process already: its request; when Postgres was asked, and what it said.
+
+    `was_asked`: it may have been granted, whether or not the answer was heard.
+    """
 
     request: UUID
     asked_at: float
     answer: Answer
+    was_asked: bool = False
 
 
 def claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken | None = None) -> Claimed | None:
@@ -68,7 +72,8 @@ def _claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken |
         if told != "LEASED":
             return None
         asked_at = taken.asked_at if taken else boottime()
-        answer = (taken and taken.answer) or _claim_in_postgres(station, firing, request, celery_id)
+        was_asked = taken is not None and taken.was_asked
+        answer = (taken and taken.answer) or _claim_in_postgres(station, firing, request, celery_id, was_asked)
         for pause_s in _FREED_WITHIN_S:
             if not isinstance(answer, attempts.Refused) or answer.answer != "full":
                 break
@@ -109,13 +114,16 @@ def _claim_in_gate(station: Station, firing: UUID, request: UUID) -> str:
     return "GATE_AWAY"
 
 
-def _claim_in_postgres(station: Station, firing: UUID, request: UUID, celery_id: str | None) -> Answer:
+def _claim_in_postgres(
+    station: Station, firing: UUID, request: UUID, celery_id: str | None, was_asked: bool = False
+) -> Answer:
     """Postgres's answer; None when it cannot be had in time, or is not asked for, since this worker closes.
 
-    A lost answer is found by asking again with the same request: the COMMIT may have been applied.
+    A lost answer is found by asking again with the same request: the COMMIT may have been applied. So it is too where
+    the worker closes: nobody else would say that what it was granted was never begun.
     """
     # A worker that closes has said already which attempts it interrupts.
-    if not shop.is_open():
+    if not (shop.is_open() or was_asked):
         return None
     give_up_at = boottime() + station.settings.lease_seconds - 2 * station.settings.guard_margin_s
     while True:

@@ -79,7 +79,8 @@ class Relay:
         """
         if self._taken != firing:
             return None
-        return Taken(self._request, boottime() if self._question is None else self._asked_at, self._answer)
+        was_asked = self._question is not None
+        return Taken(self._request, self._asked_at if was_asked else boottime(), self._answer, was_asked)
 
     def _give_back(self, gate: Gate, taking: UUID | None) -> None:
         firing, request = self._ended.firing_id, self._ended.request_id
