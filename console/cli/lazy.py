@@ -64,7 +64,8 @@ class LazyGroup(click.Group):
 def _one_line(error: click.UsageError) -> click.ClickException:
     if isinstance(error, NoArgsIsHelpError):
         return error
-    told = error.format_message().strip()
+    # Of several lines where there are choices to name.
+    told = " ".join(error.format_message().split())
     told = told if told.endswith((".", "?", "`")) else f"{told}."
     helps = "" if "--help" in told or error.ctx is None else f" See {error.ctx.command_path} --help."
     return Failure(f"{told}{helps}", USAGE)

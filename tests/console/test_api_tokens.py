@@ -267,6 +267,7 @@ def test_the_environments_token_is_an_admins_and_is_replaced_by_the_next(
     assert statuses(first, first, second) == [200, 401, 401]
     assert statuses(first, first) == [200, 401]
     assert statuses(second, first, second) == [401, 200, 401]
+    assert statuses("", second) == [200, 401]
     short = start("python", "-m", "uvicorn", "console.api:app", env={**here, "SLOTBEAT_ADMIN_TOKEN": "short"})
     assert short.wait(40) != 0
     assert "SLOTBEAT_ADMIN_TOKEN takes 32" in short.text

@@ -93,6 +93,7 @@ def test_a_listing_is_watched_until_ctrl_c(cli: Cli, start: Start) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_can_complete(cli: Cli, start: Start, shell: str) -> None:
     assert "_SLOTBEAT_COMPLETE" in cli("completion", shell).stdout
+    assert "Choose from: bash, zsh, fish. See" in cli("completion", exits=2).stderr
     asked = {
         "COMP_WORDS": "slotbeat sched",
         "COMP_CWORD": "sched" if shell == "fish" else "1",
