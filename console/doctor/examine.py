@@ -14,7 +14,6 @@ from shared.rules.text import one_line
 
 Check = Callable[[Patient], Iterator[Finding]]
 
-_OWN_SERVERS = "slotbeat up  # which brings its own servers"
 _REPORT = "slotbeat doctor --json > findings.json  # and report it: this is a bug"
 
 # First what everything else needs: where one of these fails, those that need it are left out.
@@ -84,9 +83,12 @@ def _made(check: Check, patient: Patient) -> Iterator[Finding]:
 
 
 def _start(patient: Patient, variable: str, server: str) -> str:
-    """Who named the server starts it; that of the stack on this machine is started again by the stack itself."""
+    """Who named the server starts it, or names it rightly: no `slotbeat up` brings one of its own while it is named.
+
+    That of the stack on this machine is started again by the stack itself.
+    """
     if patient.environ.get(variable):
-        return _OWN_SERVERS
+        return f"export {variable}=  # with its right address and password; or start it there"
     return f"slotbeat down  # and up again; what it said is in {patient.log(f'{server}.log')}"
 
 

@@ -30,7 +30,8 @@ def configured(redis_url: str) -> Iterator[Any]:
 
 
 def first_failures(**urls: str) -> list[Finding]:
-    patient = Patient(addresses({"DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "REDIS_URL": "redis://", **urls}), {})
+    named = {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "REDIS_URL": "redis://", **urls}
+    patient = Patient(addresses(named), named)
     found = list(examine(patient))
     patient.close()
     return [it for it in found if it.level == "fail"]
@@ -48,6 +49,8 @@ def test_a_postgres_that_is_away_is_one_finding_and_redis_is_still_looked_at(red
     assert away.check == "postgres"
     assert "does not answer" in away.words
     assert away.remedy[0] == 'pg_isready -d "$DATABASE_URL"'
+    # While an address is named, no `slotbeat up` brings a server of its own.
+    assert away.remedy[1].startswith("export DATABASE_URL=  # ")
 
 
 def test_a_redis_that_is_away_is_one_finding_and_names_no_password(database_url: str) -> None:
@@ -56,6 +59,7 @@ def test_a_redis_that_is_away_is_one_finding_and_names_no_password(database_url:
     away = next(it for it in found if it.check == "redis")
     assert "does not answer" in away.words
     assert away.remedy[0] == 'redis-cli -u "$REDIS_URL" ping'
+    assert away.remedy[1].startswith("export REDIS_URL=  # ")
     assert "secret" not in str(found)
 
 
