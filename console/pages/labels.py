@@ -74,6 +74,7 @@ _SPOKEN = {
     "start_at_past": "This has passed: leave it out to start now.",
     "cron_missing": "Cron is required: five fields, for example 30 9 * * mon-fri.",
     "end_before_start": "This must be later than “Not before”.",
+    "run_at_before_start": "This is before “Not before”: choose a later moment.",
     "no_occurrence": "No occurrence is left before this: choose a later moment.",
     "missed_needs_overlap": "“Run all” goes only with “queue all” or “run both” while one of it still runs.",
     "success_check": "Give a success pattern or a success command, not both.",

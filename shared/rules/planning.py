@@ -122,8 +122,8 @@ def plan(timing: Timing, now: datetime, since: datetime | None = None) -> Plan:
     since = now if since is None else since
     zone = parse_zone(timing.timezone)
     cron = None if timing.cron is None else parse_cron(timing.cron)
-    if timing.run_at is not None and timing.run_at <= now:
-        raise RefusedValueError("run_at", "run_at_past", "run_at has passed: give a moment that is still to come.")
+    if timing.run_at is not None:
+        _check_moment(timing.run_at, timing.start_at, now)
     first = first_due(_facts(timing, cron, now), since)
     if first is None or _ends_before(timing):
         raise RefusedValueError("end_at", "no_occurrence", "No occurrence is left before end_at: choose a later one.")
@@ -178,6 +178,14 @@ def _facts(timing: Timing, cron: Cron | None, now: datetime) -> ScheduleFacts:
 
 def _runs_by_the_same_clock(old: Timing, new: Timing) -> bool:
     return (old.kind, old.cron, old.run_at, old.timezone) == (new.kind, new.cron, new.run_at, new.timezone)
+
+
+def _check_moment(run_at: datetime, start_at: datetime | None, now: datetime) -> None:
+    if run_at <= now:
+        raise RefusedValueError("run_at", "run_at_past", "run_at has passed: give a moment that is still to come.")
+    if start_at is not None and run_at < start_at:
+        words = "run_at is before start_at: give a later moment, or leave start_at out."
+        raise RefusedValueError("run_at", "run_at_before_start", words)
 
 
 def _ends_before(timing: Timing) -> bool:

@@ -63,6 +63,11 @@ def test_a_preview_honours_what_bounds_a_schedule(api: Api) -> None:
         ({}, "cron", "cron_missing"),
         ({"cron": "0 0 * * *", "timezone": "GMT+2"}, "timezone", "timezone_offset"),
         ({"cron": "0 0 * * *", "end_at": "2001-01-01T00:00:00Z"}, "end_at", "no_occurrence"),
+        (
+            {"kind": "once", "run_at": "2900-01-01T00:00:00Z", "start_at": "2900-01-02T00:00:00Z"},
+            "run_at",
+            "run_at_before_start",
+        ),
         ({"cron": "0 0 * * *", "start_at": "2001-01-01T00:00:00Z"}, "start_at", "start_at_past"),
         ({"crom": "0 0 * * *"}, "crom", "unknown_field"),
     ],
