@@ -40,6 +40,9 @@ _COMMANDS = {
     "flower": ("console.cli.fronts:flower", "Run Flower (options as of `celery flower`)."),
 }
 
+# What these are given is for the programs that they start.
+_PASSED_ON = {"worker", "beat", "api", "flower"}
+
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
@@ -65,10 +68,19 @@ def main() -> None:
     sys.stdout = sys.stdout or StringIO()
     sys.stderr = sys.stderr or StringIO()
     try:
-        root(prog_name="slotbeat")
+        root(_debug_first(sys.argv[1:]), prog_name="slotbeat")
     except Exception as error:
         if "--debug" in sys.argv:
             raise
         told = " ".join(str(error).split()) or "no more is known"
         print(f"slotbeat: {type(error).__name__}: {told} (run it with --debug to see where)", file=sys.stderr)
         sys.exit(1)
+
+
+def _debug_first(typed: list[str]) -> list[str]:
+    """`--debug` may stand anywhere in a command of ours, as an error says that it helps."""
+    ours = typed[: typed.index("--")] if "--" in typed else typed
+    if "--debug" not in ours or _PASSED_ON.intersection(ours):
+        return typed
+    at = ours.index("--debug")
+    return ["--debug", *typed[:at], *typed[at + 1 :]]

@@ -197,8 +197,7 @@ def _families(samples: Sequence[Sample]) -> Iterator[Family]:
         for its, labels, value in samples:
             if its is metric:
                 family.add_metric(labels, float(value))
-        if family.samples:
-            yield family
+        yield family
 
 
 def _histogram(metric: Metric, buckets: dict[str, float], total: float) -> Family:

@@ -182,3 +182,17 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
         found = group.get_command(context, name)
         assert found is not None
         yield from commands(found, f"{path} {name}") if isinstance(found, click.Group) else [(f"{path} {name}", found)]
+
+
+def test_debug_may_stand_behind_the_command_but_what_a_payload_is_told_is_its_own(
+    api: Api, cli: Cli, start: Start
+) -> None:
+    api.workspace("lab")
+    add = ["schedule", "add", "loud", "-w", "lab", "--cron", "0 3 * * *", "--", "echo", "--debug"]
+
+    added = start("python", "-m", "console.cli", *add, env=cli.environment)
+    assert added.wait(30) == 0, added.text
+    shown = start("python", "-m", "console.cli", "schedule", "show", "loud", "--debug", env=cli.environment)
+
+    assert shown.wait(30) == 0, shown.text
+    assert cli.json("schedule", "show", "loud")["target"]["argv"] == ["echo", "--debug"]

@@ -34,5 +34,5 @@ def test_a_postgres_that_is_frozen_or_away_is_told_of_and_the_api_is_not_taken_f
     told = 'slotbeat_reachable{server="postgres"}'
     assert f"{told} 1.0" in before.text
     assert [(it.status_code, f"{told} 0.0" in it.text) for it in (silent, gone)] == [(200, True)] * 2
-    assert "slotbeat_limit_cap" not in gone.text
+    assert "slotbeat_limit_cap{" not in gone.text
     assert other.status_code == 503
