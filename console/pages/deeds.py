@@ -1,5 +1,6 @@
 """What the buttons on many pages do: run now, cancel, rerun, pause, resume, skip; each leads back to its page."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -110,8 +111,19 @@ def resume(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Respo
 def skip_next(slots: Slots, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Takes out the next occurrence; `how` is 'undo' to run it after all."""
     undo = form.get("how") == "undo"
-    (skipping.keep_next if undo else skipping.skip_next)(slots.database, schedule_id, actor)
+    if undo:
+        skipping.keep_next(slots.database, schedule_id, actor)
+    else:
+        skipping.skip_next(slots.database, schedule_id, actor, _shown(form))
     return back(form, "kept" if undo else "skipping", schedule_id)
+
+
+def _shown(form: dict[str, str]) -> datetime | None:
+    """When the occurrence starts that stood beside the button; it may be over by the time it is pressed."""
+    try:
+        return datetime.fromisoformat(form.get("at", ""))
+    except ValueError:
+        return None
 
 
 @router.post("/fleet/pause")

@@ -142,7 +142,9 @@ def _edit(rows: Database, known: Schedule, values: dict[str, Any], actor: str, d
 @changing.post("/schedules/{schedule_id}/move")
 def move(rows: Rows, actor: Actor, schedule_id: UUID, form: Fields) -> Response:
     """Gives a schedule another cron, as the warning of a collision offers it."""
-    deeds.edit(rows, schedule_id, {"cron": form.get("cron", "")}, actor, None)
+    drawn = _revision(form)
+    shown = None if drawn is None else frozenset([drawn])
+    deeds.edit(rows, schedule_id, {"cron": form.get("cron", "")}, actor, shown)
     return back(form, "moved", schedule_id)
 
 

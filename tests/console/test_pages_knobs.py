@@ -195,3 +195,34 @@ def test_a_setting_that_is_no_number_is_refused_in_words_and_stands_where_it_is_
     [focused] = re.findall(r"<input[^>]* autofocus>", page.text)
     assert f'aria-label="{key}"' in focused
     assert api.rows("select count(*) from settings where key = %s", key) == [(0,)]
+
+
+def test_only_the_occurrence_that_was_shown_is_skipped(api: Api):
+    made = api.schedule(api.workspace(), "hourly", cron="0 * * * *")["id"]
+    page = f"/schedules/{made}"
+    form = form_at(api.ask("GET", page).text, f"{page}/skip-next")
+    later = "update schedules set next_run_at = next_run_at + interval '1 h' where id = %s returning next_run_at"
+    api.rows(later, made)
+
+    refused = press(api, f"{page}/skip-next", **form)
+    assert refused.status_code == 409
+    assert "not the next one any more" in refused.text
+    assert api.get(f"/api/schedules/{made}")["skip_next_at"] is None
+
+    twice = form_at(api.ask("GET", page).text, f"{page}/skip-next")
+    assert [press(api, f"{page}/skip-next", **twice).status_code for _ in range(2)] == [303, 303]
+    assert api.get(f"/api/schedules/{made}")["skip_next_at"] is not None
+
+
+def test_a_move_out_of_a_crowd_is_of_the_times_that_were_shown(api: Api):
+    lab = api.workspace()
+    made = api.schedule(lab, "mine")["id"]
+    api.schedule(lab, "beside")
+    api.rows("update schedules set avg_turns_per_firing = 2000 returning 1")
+    form = form_at(api.ask("GET", f"/schedules/{made}").text, f"/schedules/{made}/move")
+    api.ask("PATCH", f"/api/schedules/{made}", json={"cron": "0 5 * * *"})
+
+    refused = press(api, f"/schedules/{made}/move", **form)
+
+    assert refused.status_code == 412
+    assert api.get(f"/api/schedules/{made}")["cron"] == "0 5 * * *"
