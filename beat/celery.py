@@ -4,11 +4,11 @@ from typing import Any
 
 from celery import signals
 
-from shared.celery_app import make_app
+from shared.celery_app import app_for_commands
 
 SCHEDULER = "beat.scheduler:Scheduler"
 
-app = make_app("slotbeat.beat")
+app = app_for_commands("slotbeat.beat")
 app.conf.beat_scheduler = SCHEDULER
 app.conf.beat_max_loop_interval = 1
 

@@ -11,7 +11,7 @@ from kombu.exceptions import ChannelError, ConnectionLimitExceeded
 
 from shared import logs
 from shared.redis_servers import watched
-from shared.settings import DEFAULT_NAMESPACE, Addresses, addresses
+from shared.settings import DEFAULT_NAMESPACE, Addresses, NoAddress, addresses
 
 EXECUTE = "slotbeat.execute"
 REAP = "slotbeat.reap"
@@ -86,6 +86,14 @@ def make_app(name: str, where: Addresses | None = None) -> Celery:
         timezone="UTC",
     )
     return app
+
+
+def app_for_commands(name: str) -> Celery:
+    """The app that Celery's own commands find; where no address is set they end with one line, and no traceback."""
+    try:
+        return make_app(name)
+    except NoAddress as error:
+        raise SystemExit(f"{error}.") from error
 
 
 def close_app(app: Celery) -> None:

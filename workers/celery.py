@@ -6,14 +6,14 @@ from typing import Any
 from billiard import pool
 from celery import signals
 
-from shared.celery_app import make_app
+from shared.celery_app import app_for_commands
 from shared.store.connection import AWAY
 from workers import aside, bootsteps, refused, sieve, station, traces
 from workers.identity import this_worker
 from workers.pubsub import bound_reads
 
 sieve.use()
-app = make_app("slotbeat.workers")
+app = app_for_commands("slotbeat.workers")
 app.conf.imports = ("workers.tasks", "workers.control")
 app.conf.broker_transport_options["queue_order_strategy"] = "workers.room:RoomCycle"
 app.conf.worker_consumer = "workers.reconnect:Consumer"

@@ -49,6 +49,16 @@ def test_what_cannot_hold_is_refused_at_once_with_what_to_do(
     assert "Traceback" not in refused.text
 
 
+@pytest.mark.parametrize("argv", [WORKER, BEAT, (CELERY, "-A", "workers", "flower")])
+def test_without_an_address_there_is_one_line_and_no_traceback(argv: tuple[str | Path, ...], start: Start) -> None:
+    nowhere = start(*argv, env={"DATABASE_URL": "", "REDIS_URL": "", "PYTHONPATH": str(ROOT)})
+
+    assert nowhere.wait(30) == 1
+    assert nowhere.text.splitlines() == [
+        "DATABASE_URL is not set: set it, or run `slotbeat up`, which brings its own servers."
+    ]
+
+
 @pytest.mark.parametrize(
     "argv",
     [
