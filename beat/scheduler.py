@@ -44,7 +44,7 @@ class Scheduler(CeleryScheduler):
         if (why := cluster_refused(self.where)) is not None:
             raise SystemExit(why)
         self.database = Database(self.where.database_url, application="slotbeat beat", by_index=True)
-        self.settings = settings.read()
+        self.settings = settings.read(told=False)  # with the table, in the first tick
         self.admission = Admission(self.database, self.where, self.settings, self.app)
         self.pressure = Pressure(self.where.redis_url, self.where.namespace)
         self.listener: Postgres | None = None

@@ -199,39 +199,41 @@ def _takes(known: Field[Any]) -> str:
     return f"{kind} from {low:g} to {high:g}"
 
 
-def resolve(environ: Mapping[str, str], table: Mapping[str, str]) -> list[Setting]:
-    """Every setting with its value and source; what is not valid is named once and passed over."""
-    return [_resolve_one(known, environ, table) for known in fields(Settings)]
+def resolve(environ: Mapping[str, str], table: Mapping[str, str], *, told: bool = True) -> list[Setting]:
+    """Every setting with its value and source; what is not valid is named once, if `told`, and passed over."""
+    return [_resolve_one(known, environ, table, told) for known in fields(Settings)]
 
 
-def _resolve_one(known: Field[Any], environ: Mapping[str, str], table: Mapping[str, str]) -> Setting:
+def _resolve_one(known: Field[Any], environ: Mapping[str, str], table: Mapping[str, str], told: bool) -> Setting:
     places: Iterable[tuple[Source, str, Mapping[str, str]]] = (
         ("environment", environment_name(known.name), environ),
         ("table", known.name, table),
     )
+    bad: list[tuple[str, str, str, str]] = []
+    value, used = known.default, "default"
     for source, name, values in places:
         if name in values and not (source == "table" and known.metadata["here_only"]):
             try:
-                return Setting(
-                    known.name,
-                    parse(known.name, values[name]),
-                    source,
-                    known.default,
-                    known.metadata["meaning"],
-                )
+                value, used = parse(known.name, values[name]), source
+                break
             except BadSetting as error:
-                _warn_once(source, name, values[name], str(error))
-    return Setting(known.name, known.default, "default", known.default, known.metadata["meaning"])
+                bad.append((source, name, values[name], str(error)))
+    for it in bad if told else ():
+        _warn_once(*it, value, used)
+    return Setting(known.name, value, used, known.default, known.metadata["meaning"])
 
 
 @lru_cache(maxsize=1000)
-def _warn_once(source: str, name: str, text: str, why: str) -> None:
-    event("setting.ignored", level=logging.WARNING, source=source, name=name, value=text, why=why)
+def _warn_once(source: str, name: str, text: str, why: str, instead: object, instead_from: str) -> None:
+    known = {"source": source, "name": name, "value": text, "why": why}
+    event("setting.ignored", level=logging.WARNING, **known, instead=instead, instead_from=instead_from)
 
 
-def read(environ: Mapping[str, str] | None = None, table: Mapping[str, str] | None = None) -> Settings:
-    """The settings as this process goes by them."""
-    found = resolve(os.environ if environ is None else environ, table or {})
+def read(
+    environ: Mapping[str, str] | None = None, table: Mapping[str, str] | None = None, *, told: bool = True
+) -> Settings:
+    """The settings as this process goes by them; not `told` where somebody else names what is not valid."""
+    found = resolve(os.environ if environ is None else environ, table or {}, told=told)
     return Settings(**{it.key: it.value for it in found})
 
 

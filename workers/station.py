@@ -28,7 +28,7 @@ class Station:
         where = knobs.addresses()
         self.worker = worker
         self.database = Database(where.database_url, application=f"slotbeat {worker.node}"[:63], by_index=True)
-        self.settings = knobs.read()
+        self.settings = knobs.read(told=False)  # with the table, in a moment
         self._read_at = self._streams_at = float("-inf")
         self._streams: int | None = None
         self.admission = Admission(self.database, where, self.settings, app)
@@ -40,8 +40,9 @@ class Station:
     def refresh(self) -> knobs.Settings:
         """The settings, at most a few seconds old; the last ones known while Postgres is away."""
         if monotonic() - self._read_at > _SETTINGS_GOOD_FOR_S:
+            is_main = os.getpid() == self.worker.pid  # it names what is not valid, and its pool is silent
             with suppress(*AWAY):
-                self.settings = knobs.read(table=settings_table.load(self.database.connection()))
+                self.settings = knobs.read(table=settings_table.load(self.database.connection()), told=is_main)
                 self._read_at = monotonic()
                 self.admission.use(self.settings)
         return self.settings

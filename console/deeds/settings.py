@@ -1,5 +1,6 @@
 """Settings are read with their source, and written as text that the settings table keeps."""
 
+import json
 import os
 from dataclasses import fields, replace
 from typing import Any
@@ -51,7 +52,8 @@ def _text(key: str, value: Any) -> str:
     known = next(it for it in fields(Settings) if it.name == key)
     text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
     if not _is_of(known.type, known.default, value):
-        raise _bad(f"{key} takes a value like {known.default!r}, as JSON has it: a number or true without quotes.")
+        like = json.dumps(7 if known.default is None else known.default)
+        raise _bad(f"{key} takes a value like {like}, as JSON has it: a number or true without quotes.")
     if "\0" in text or any("\ud800" <= it <= "\udfff" for it in text):
         raise _bad(f"{key} takes text without NUL and lone surrogates.")
     try:

@@ -125,6 +125,8 @@ def test_a_cap_that_is_no_number_of_slots_is_refused(api: Api) -> None:
     for cap in [True, 2.5, "2", -1, 10_001, 10**9, 2**31, 2**63, None, "٣"]:
         assert names(api.ask("PUT", "/api/limits/fleet", json={"cap": cap}), "cap"), cap
         assert api.ask("PUT", "/api/settings/max_concurrent", json={"value": cap}).status_code == 422, cap
+    told = api.ask("PUT", "/api/settings/max_turns", json={"value": "2"}).json()["detail"]
+    assert told == "max_turns takes a value like 7, as JSON has it: a number or true without quotes."
     assert api.get("/api/limits") == before
 
 

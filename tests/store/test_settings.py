@@ -49,6 +49,7 @@ def test_a_bad_value_is_named_once_with_its_source_and_place(caplog: pytest.LogC
 
     told = [it.getMessage() for it in caplog.records if bad in it.getMessage()]
     assert len(told) == 2
+    assert all('instead=2 instead_from="default"' in it for it in told)
     assert "environment" in told[0]
     assert "SLOTBEAT_MAX_CONCURRENT" in told[0]
     assert "table" in told[1]
