@@ -1,14 +1,11 @@
 """What the end of a heartbeat adds to its schedule: a suppression, and its turns of the day (SCH-14)."""
 
-from zoneinfo import ZoneInfo
-
 from shared.rules import heartbeats
+from shared.rules.zones import zone_or_utc
 from shared.store import settlement
 from shared.store.connection import Postgres
 from shared.store.settlement import Ended
 from workers.outcome import Outcome
-
-_UTC = ZoneInfo("UTC")
 
 
 def is_suppressed(ended: Ended, outcome: Outcome) -> bool:
@@ -22,14 +19,7 @@ def count_turns(connection: Postgres, ended: Ended, outcome: Outcome) -> None:
     turns = max(ended.turns, outcome.turns or 0)
     if ended.schedule_id is None or ended.kind != heartbeats.HEARTBEAT or not turns:
         return
-    today = heartbeats.day_of(ended.now, _zone(ended.timezone))
+    # A schedule whose zone is no more must still end its firings; beat sets it aside.
+    today = heartbeats.day_of(ended.now, zone_or_utc(ended.timezone or "UTC"))
     before = heartbeats.spent(ended.turns_today or 0, ended.turns_today_on, today)
     settlement.count_today(connection, ended.schedule_id, before + turns, today)
-
-
-def _zone(name: str | None) -> ZoneInfo:
-    """A schedule whose zone is no more must still end its firings; beat sets it aside."""
-    try:
-        return ZoneInfo(name or "UTC")
-    except (KeyError, ValueError, OSError):
-        return _UTC

@@ -66,8 +66,11 @@ def is_known(name: str) -> bool:
 
 
 def zone_or_utc(name: str) -> ZoneInfo:
-    """A stored zone, to show times by; UTC where it is not known here."""
-    return ZoneInfo(name if is_known(name) else "UTC")
+    """A stored zone, to show times by and to count days in; UTC where it is not known here."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 def span_at(zone: ZoneInfo, minute: int) -> Span:
