@@ -32,7 +32,7 @@ class Report:
     cost_micros: int | None = None
     peak_rss_mb: float | None = None
     remote_ref: str | None = None
-    retry_after_s: int = 0
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def reason_that_counts(reason: str | None, chances: Chances) -> str | None:
     return reason
 
 
-def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_after_s: int = 0) -> Becomes:
+def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_after_s: int | None = None) -> Becomes:
     """None is success; a reason that can heal goes back in line while attempts are left.
 
     `jitter` (0 to 1) spreads retries over the second half of their backoff, which doubles each time. A target that
@@ -83,7 +83,7 @@ def after_attempt(reason: str | None, chances: Chances, jitter: float, retry_aft
     if reason == Reason.WORKER_LOST:
         return Becomes("queued", "requeued")
     backoff = min(MOST_BACKOFF_S, chances.retry_backoff_s * 2 ** (chances.attempts - 1))
-    asked = min(LONGEST_PAUSE_S, float(retry_after_s)) * (1 + jitter / 10)
+    asked = min(LONGEST_PAUSE_S, float(retry_after_s or 0)) * (1 + jitter / 10)
     return Becomes("queued", "requeued", backoff_s=max(asked, backoff * (0.5 + jitter / 2)))
 
 

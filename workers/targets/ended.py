@@ -50,7 +50,7 @@ class Ended:
             cost_micros=self.usage.cost_micros or None,
             peak_rss_mb=self.peak_rss_mb,
             remote_ref=self.remote_ref,
-            retry_after_s=self.retry_after_s,
+            retry_after_s=self.retry_after_s or None,
         )
 
 
