@@ -92,9 +92,7 @@ def standing(connection: Postgres) -> list[Standing]:
             select f.id, f.schedule_id, f.workspace_id, f.title, f.source, f.nominal_at, f.queued_at, f.line_no,
                    f.max_run_seconds, f.priority, f.lane, f.forced, f.not_before, a.claimed_at, a.run_expires_at,
                    case when s.status = 'paused' then s.paused_until end as held_until,
-                   f.status = 'queued' and coalesce(s.status = 'paused', false)
-                     and f.source <> 'rerun' and not f.forced as held,
-                   s.overlap, s.avg_duration_ms
+                   s.status as schedule_status, s.overlap, s.avg_duration_ms
               from firings f
               left join attempts a on a.firing_id = f.id and a.ended_at is null
               left join schedules s on s.id = f.schedule_id

@@ -130,7 +130,7 @@ def test_what_stands_now_is_where_it_begins() -> None:
     running = stands(1, runs, claimed_at=NOW - timedelta(seconds=40), run_expires_at=NOW + timedelta(seconds=600))
     longer = stands(4, runs, claimed_at=NOW - timedelta(seconds=400), run_expires_at=NOW + timedelta(seconds=600))
     waiting, backing_off = stands(2, waits), stands(3, later, not_before=NOW + timedelta(seconds=600))
-    paused = stands(5, waits, held=True)
+    paused = stands(5, waits, schedule_status="paused")
 
     found = seen(world(runs, waits, later, standing=[running, waiting, backing_off, paused]))
     overdue = seen(world(runs, waits, standing=[longer, waiting]))

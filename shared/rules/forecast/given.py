@@ -70,7 +70,7 @@ class Standing:
     claimed_at: datetime | None = None
     run_expires_at: datetime | None = None
     held_until: datetime | None = None
-    held: bool = False
+    schedule_status: str | None = None
     overlap: str | None = None
     avg_duration_ms: int | None = None
 

@@ -13,6 +13,7 @@ from shared.rules.forecast.line import Line, Waiter
 from shared.rules.line_order import place_in_line
 from shared.rules.missed import ScheduleFacts, due_now, first_due
 from shared.rules.overlap import ReplaceRunning, Skip, admit, runs_alone
+from shared.rules.pauses import is_held_by_pause
 from shared.rules.planning import facts_of
 from shared.rules.reasons import SkipReason
 
@@ -142,7 +143,7 @@ class _Clock:
         self.floor.offer(ready)
 
     def _held(self, it: Standing, run: Run) -> tuple[str | None, datetime | None]:
-        if it.held:
+        if is_held_by_pause(it.schedule_status, it.source, it.forced):
             return PAUSE, it.held_until
         if it.not_before is not None and it.not_before > self.world.now:
             return BACKOFF, it.not_before
