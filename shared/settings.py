@@ -4,17 +4,19 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal
 
 from shared.events import event
+from shared.rules.addresses import is_network
 from shared.rules.allowed import Allowed
 
 DEFAULT_NAMESPACE = "slotbeat"
 
 Source = Literal["environment", "table", "default"]
+_ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 def knob(
@@ -23,16 +25,17 @@ def knob(
     *,
     low: float = 0,
     high: float = 1e9,
+    each: Callable[[str], bool] = bool,
     here_only: bool = False,
     is_secret: bool = False,
 ) -> Any:
-    """A setting's default, what it means, and the bounds (inclusive) of a number.
+    """A setting's default, what it means, the bounds (inclusive) of a number, what `each` word of a text must be.
 
     `here_only`: the environment of the process alone says, for whoever may write settings may not widen it.
     `is_secret`: whether it is set may be shown, what it is may not.
     """
-    known = {"meaning": meaning, "low": low, "high": high, "here_only": here_only, "is_secret": is_secret}
-    return field(default=default, metadata=known)
+    known = {"meaning": meaning, "low": low, "high": high, "each": each}
+    return field(default=default, metadata={**known, "here_only": here_only, "is_secret": is_secret})
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Settings:
     allowed_networks: str = knob(
         "",
         "networks beside the public internet that http and a2a targets may reach, such as 10.1.0.0/16",
+        each=is_network,
         here_only=True,
     )
     allowed_secrets: str = knob(
@@ -162,18 +166,11 @@ def _number(text: str, *, whole: bool) -> float:
 def _parse(known: Field[Any], text: str) -> Any:
     text = text.strip()
     if known.type is str:
+        if not all(map(known.metadata["each"], text.split())):
+            raise ValueError(text)
         return text
     if known.type is bool:
-        return {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }[text.lower()]
+        return {**dict.fromkeys(_ON, True), **dict.fromkeys(_OFF, False)}[text.lower()]
     if known.default is None and text.lower() in ("", "none", "null"):
         return None
     value = _number(text, whole=known.type is not float)
@@ -192,6 +189,8 @@ def parse(key: str, text: str) -> Any:
 
 
 def _takes(known: Field[Any]) -> str:
+    if known.type is str:
+        return known.metadata["meaning"]
     if known.type is bool:
         return "true or false"
     low, high = known.metadata["low"], known.metadata["high"]

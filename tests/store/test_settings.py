@@ -39,6 +39,20 @@ def test_a_bad_span_falls_back_too(bad: str) -> None:
     assert found("reap_grace_s", {"SLOTBEAT_REAP_GRACE_S": bad}, {}) == (15.0, "default")
 
 
+@pytest.mark.parametrize("bad", ["localhost", "10.1.0.1/16", "10.1.0.0/16,10.2.0.0/16", "10.1.0.0/16 nowhere"])
+def test_networks_that_are_none_are_a_bad_value_and_open_nothing(bad: str) -> None:
+    """CFG-1."""
+    assert settings.read({"SLOTBEAT_ALLOWED_NETWORKS": bad}).allowed.networks == ()
+    with pytest.raises(settings.BadSetting, match=r"allowed_networks takes networks .* 10\.1\.0\.0/16, not"):
+        settings.parse("allowed_networks", bad)
+
+
+def test_networks_are_as_many_as_one_likes() -> None:
+    given = {"SLOTBEAT_ALLOWED_NETWORKS": " 127.0.0.0/8  fd00::/8 10.1.2.3 "}
+
+    assert settings.read(given).allowed.networks == ("127.0.0.0/8", "fd00::/8", "10.1.2.3")
+
+
 def test_a_bad_value_is_named_once_with_its_source_and_place(caplog: pytest.LogCaptureFixture) -> None:
     """CFG-1."""
     bad = f"bad-{uuid4()}"
