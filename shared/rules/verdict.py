@@ -6,6 +6,7 @@ All moments are of Postgres's clock. The order of the questions is the protocol'
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.rules.endings import MOST_INTERRUPTIONS
 from shared.rules.reasons import Reason, ends_as
 from shared.rules.states import State
 
@@ -57,13 +58,13 @@ class Clocks:
     sweep_every: timedelta = timedelta(seconds=10)
     renew_every: timedelta = timedelta(seconds=15)
     dead_ticks: int = 2
-    max_interruptions: int = 2
+    max_interruptions: int = MOST_INTERRUPTIONS
     enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Leave it alone; `why` is one of a few fixed words, for the log."""
+    """Leave it alone; `why` is one of a few fixed words, for whoever reads or tests the rule."""
 
     why: str
 

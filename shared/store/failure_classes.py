@@ -114,7 +114,6 @@ class FailureClass:
     schedules: int
     probes: int
     probe_id: UUID | None
-    probed_at: datetime | None
     next_probe_at: datetime
     healed_at: datetime | None
     healed_by: str | None
@@ -122,7 +121,7 @@ class FailureClass:
 
 
 _SELECT: LiteralString = """
-    select c.key, c.reason, c.place, c.tripped_at, c.schedules, c.probes, c.probe_id, c.probed_at, c.next_probe_at,
+    select c.key, c.reason, c.place, c.tripped_at, c.schedules, c.probes, c.probe_id, c.next_probe_at,
            c.healed_at, c.healed_by,
            case when c.healed_at is null then (
              select count(*) from firings f

@@ -20,14 +20,11 @@ class LiveAttempt:
     request_id: UUID
     worker: dict[str, Any]
     celery_task_id: str | None
-    claimed_at: datetime
     heartbeat_expires_at: datetime
     run_expires_at: datetime
-    abort_requested_at: datetime | None
     abort_reason: str | None
     interrupting: bool
     dead_ticks: int
-    dead_tick_at: datetime | None
     exit_code: int | None
     exit_reason: str | None
     exited_at: datetime | None
@@ -43,9 +40,9 @@ class LiveAttempt:
 
 
 _LIVE = """
-    select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.claimed_at, a.heartbeat_expires_at,
-           a.run_expires_at, a.abort_requested_at, a.abort_reason, a.interrupting,
-           a.dead_ticks, a.dead_tick_at, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
+    select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.heartbeat_expires_at,
+           a.run_expires_at, a.abort_reason, a.interrupting,
+           a.dead_ticks, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
            f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id,
            f.success_check, a.exit_result, now() as now
       from attempts a join firings f on f.id = a.firing_id
@@ -58,7 +55,7 @@ def suspects(
 ) -> list[LiveAttempt]:
     """Live attempts that some clock has run out on, the longest dead first, from behind an expiry and token.
 
-    An attempt within its leases is not even read: whatever the number of sweeps, it is not touched.
+    One within its leases that has not ended, and whom nobody asked to end, is not even read, however often one sweeps.
     """
     expiry, token = after or (None, None)
     with connection.cursor(row_factory=class_row(LiveAttempt)) as cursor:

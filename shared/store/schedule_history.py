@@ -17,7 +17,6 @@ class Measured:
     number: int
     status: str
     failure_reason: str | None
-    completed_at: datetime
     slot_wait_ms: int | None
     duration_ms: int | None
     turn_count: int | None
@@ -29,7 +28,7 @@ def measured(connection: Postgres, schedule: UUID, most: int) -> list[Measured]:
     with connection.cursor(row_factory=class_row(Measured)) as cursor:
         found = cursor.execute(
             """
-            select m.firing_id, f.number, f.status, f.failure_reason, m.completed_at, m.slot_wait_ms, m.duration_ms,
+            select m.firing_id, f.number, f.status, f.failure_reason, m.slot_wait_ms, m.duration_ms,
                    m.turn_count, m.max_turns_at_firing as max_turns
               from schedule_firing_metrics m join firings f on f.id = m.firing_id
              where m.schedule_id = %s order by m.completed_at desc limit %s

@@ -61,9 +61,7 @@ async def _call(order: Order, voice: Voice) -> Done:
             return await _ask(client, order, voice)
     except TimeoutError:
         raise Failure(Reason.TIMEOUT, f"It did not answer within {limit_s} s.") from None
-    except (doorman.NotOpen, doorman.NoSuchHost) as error:
-        raise Failure(Reason.BAD_TARGET, str(error)) from error
-    except doorman.TooLarge as error:
+    except (doorman.NotOpen, doorman.NoSuchHost, doorman.TooLarge) as error:
         raise Failure(Reason.BAD_TARGET, str(error)) from error
     except httpx.TimeoutException as error:
         raise Failure(Reason.TIMEOUT, f"{type(error).__name__}: {error}") from error
