@@ -16,6 +16,8 @@ from shared.rules.allowed import Allowed
 DEFAULT_NAMESPACE = "slotbeat"
 
 Source = Literal["environment", "table", "default"]
+# What each word of a text must be.
+_EACH: Mapping[str, Callable[[str], bool]] = {"allowed_networks": is_network}
 _ON, _OFF = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -25,17 +27,16 @@ def knob(
     *,
     low: float = 0,
     high: float = 1e9,
-    each: Callable[[str], bool] = bool,
     here_only: bool = False,
     is_secret: bool = False,
 ) -> Any:
-    """A setting's default, what it means, the bounds (inclusive) of a number, what `each` word of a text must be.
+    """A setting's default, what it means, and the bounds (inclusive) of a number.
 
     `here_only`: the environment of the process alone says, for whoever may write settings may not widen it.
     `is_secret`: whether it is set may be shown, what it is may not.
     """
-    known = {"meaning": meaning, "low": low, "high": high, "each": each}
-    return field(default=default, metadata={**known, "here_only": here_only, "is_secret": is_secret})
+    known = {"meaning": meaning, "low": low, "high": high, "here_only": here_only, "is_secret": is_secret}
+    return field(default=default, metadata=known)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,6 @@ class Settings:
     allowed_networks: str = knob(
         "",
         "networks beside the public internet that http and a2a targets may reach, such as 10.1.0.0/16",
-        each=is_network,
         here_only=True,
     )
     allowed_secrets: str = knob(
@@ -166,7 +166,7 @@ def _number(text: str, *, whole: bool) -> float:
 def _parse(known: Field[Any], text: str) -> Any:
     text = text.strip()
     if known.type is str:
-        if not all(map(known.metadata["each"], text.split())):
+        if not all(map(_EACH.get(known.name, bool), text.split())):
             raise ValueError(text)
         return text
     if known.type is bool:
