@@ -9,10 +9,11 @@ import click
 from console.cli import show
 from console.cli.server import Server, server
 from console.cli.show import json_option
+from console.figures import figure
 
 _COLUMNS: list[show.Column] = [
     ("key", lambda it: it["key"]),
-    ("value", lambda it: it["value"]),
+    ("value", lambda it: _shown(it["value"])),
     ("source", lambda it: it["source"]),
     ("meaning", lambda it: it["meaning"]),
 ]
@@ -36,7 +37,11 @@ def settings(context: click.Context, key: str | None, value: str | None, as_json
     if as_json:
         show.as_json(known)
     else:
-        show.facts(known.items())
+        show.facts({**known, **{name: _shown(known[name]) for name in ("value", "default")}}.items())
+
+
+def _shown(value: Any) -> str | None:
+    return None if value is None else figure(value)
 
 
 def _set(api: Server, known: dict[str, Any], value: str) -> dict[str, Any]:

@@ -3,19 +3,19 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
 
 from shared import clock
+from shared.rules.lasting import when
 from shared.rules.text import one_line
 
 _COLOURS = {
     "active": "green", "completed": "green", "ok": "green", "online": "green", "running": "cyan", "queued": "yellow",
     "paused": "yellow", "failed": "red", "error": "red", "cancelled": "magenta", "archived": "bright_black",
 }  # fmt: skip
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _LONGEST_CELL = 60
 _WIDEST = 2000
 
@@ -73,13 +73,7 @@ def ago(moment: str | None) -> str:
     """A moment from now: `in 3 min`, `5 min ago`."""
     if moment is None:
         return "-"
-    left = datetime.fromisoformat(moment) - clock.now()
-    size = abs(left)
-    if size < timedelta(seconds=1):
-        return "now"
-    unit, name = next(it for it in _UNITS if size >= timedelta(seconds=it[0]))
-    number = int(size.total_seconds() // unit)
-    return f"in {number} {name}" if left > timedelta() else f"{number} {name} ago"
+    return when(datetime.fromisoformat(moment), clock.now())
 
 
 def moment(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ from console.pages import codes, timeline, words
 from console.pages.spent import spent
 from console.pages.upkeep import Alarm, Upkeep, upkeep
 from console.pages.waits import Forecast, Place, places
+from shared.rules.lasting import roughly
 from shared.rules.line_order import PRIORITY_STEP
 from shared.rules.raising import Raising
 from shared.settings import resolve
@@ -132,7 +133,7 @@ def _headline(limits: Sequence[overview.LimitUse], running: Sequence[overview.Ru
     )
     if whole.held >= whole.cap > 0:
         seconds, sure = Forecast(limits, running, totals.now).free["fleet"][0]
-        told.append(f"next slot {'in about' if sure else 'within'} {words.roughly(max(seconds, 1))}")
+        told.append(f"next slot {'in about' if sure else 'within'} {roughly(max(seconds, 1))}")
     return ", ".join(told)
 
 

@@ -17,6 +17,7 @@ from console.pages.forms import Rows
 from console.pages.render import show
 from shared.rules.forecast.occupancy import Occupancy
 from shared.rules.forecast.told import WAIT_MS, Crowd, Forecast, Start
+from shared.rules.lasting import lasting, roughly
 from shared.store import overview_workspaces
 
 MOST_ROWS = 40
@@ -113,14 +114,14 @@ def _row(name: str, schedule: UUID | None, starts: Sequence[Start], now: datetim
     peak = max(count.values(), default=1)
     cells = [_cell(nth, count[nth], (peak, longest[nth]), now + nth * cell) for nth in sorted(count)]
     most = max(longest.values(), default=0)
-    return HeatRow(name, schedule, len(starts), words.roughly(most) if most * 1000 >= WAIT_MS else "", cells)
+    return HeatRow(name, schedule, len(starts), roughly(most) if most * 1000 >= WAIT_MS else "", cells)
 
 
 def _cell(nth: int, count: int, of: tuple[int, float], at: datetime) -> Cell:
     peak, wait_s = of
     waits = wait_s * 1000 >= WAIT_MS
     told = f"from {at:%a %H:%M}: {words.counted(count, 'start')}"
-    title = told + (f", waiting up to {words.lasting(wait_s)}" if waits else "")
+    title = told + (f", waiting up to {lasting(wait_s)}" if waits else "")
     return Cell(round(nth * 100 / _CELLS, 3), ceil(_HEATS * count / peak), waits, title)
 
 
@@ -131,7 +132,7 @@ def _busy(limit: Occupancy, now: datetime, names: dict[str, str], hours: int) ->
         at = now + timedelta(hours=nth)
         heat = 0 if share <= 0 else 1 + sum(share >= step for step in (0.25, 0.5, 0.8))
         drawn.append((round(nth * 100 / hours, 3), heat, f"from {at:%a %H:%M}: {share:.0%} of its {limit.cap}"))
-    full = f", full for {words.roughly(limit.full_s)}" if limit.full_s else ""
+    full = f", full for {roughly(limit.full_s)}" if limit.full_s else ""
     return Busy(name, f"{limit.busy_share:.0%} busy{full}", drawn)
 
 

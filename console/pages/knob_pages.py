@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from console.deeds import budgets as budget_deeds
 from console.deeds import limits as limit_deeds
 from console.deeds import settings as setting_deeds
-from console.pages import codes, words
+from console.figures import figure
+from console.pages import codes
 from console.pages.answers import PageRoute
 from console.pages.forms import Actor, Rows, Slots, back, unless_gone
 from console.pages.origin import Fields, only_admins, only_ours
@@ -71,7 +72,7 @@ def _value(key: str, text: str, default: Any) -> Any:
     try:
         return int(text) if whole else float(text)
     except ValueError as error:
-        usual = ", or nothing" if default is None else f", for example {words.figure(default)}"
+        usual = ", or nothing" if default is None else f", for example {figure(default)}"
         told = f"{key} is a {'whole ' if whole else ''}number{usual}."
         raise invalid(Wrong("value", "setting", told)) from error
 

@@ -9,8 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from console.callers import calling
+from console.figures import figure
 from console.pages import charts, codes, files, labels, words
 from console.pages.said import address_of, said
+from shared.rules.lasting import lasting, roughly, when
 from shared.rules.scopes import Scope
 
 _POLICY = (
@@ -58,17 +60,17 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = made.filters
     filters.update(
-        when=words.when,
+        when=when,
         absolute=words.absolute,
         in_zone=words.in_zone,
         clock=words.clock,
-        lasting=words.lasting,
-        roughly=words.roughly,
+        lasting=lasting,
+        roughly=roughly,
         ms=words.milliseconds,
         briefly=words.briefly,
         counted=words.counted,
         usd=words.usd,
-        figure=words.figure,
+        figure=figure,
         brief=words.brief_error,
         cron=words.cron,
         spark=charts.spark,

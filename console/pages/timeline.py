@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from console.pages import codes, words
+from console.pages import codes
+from shared.rules.lasting import lasting
 from shared.rules.zones import EPOCH
 from shared.store.timeline import Stretch
 
@@ -117,7 +118,7 @@ def _pieces(it: Stretch, since: datetime, now: datetime) -> Iterable[_Piece]:
     waited_until = it.claimed_at or it.finished_at or now
     waited = (waited_until - since).total_seconds()
     if waited >= 1 or it.claimed_at is None:
-        told = f"{name} waited {words.lasting(waited)}"
+        told = f"{name} waited {lasting(waited)}"
         yield _Piece("waiting", since, waited_until, told, it.firing_id, it.schedule_id)
     if it.claimed_at is None:
         if it.finished_at is not None:
@@ -128,7 +129,7 @@ def _pieces(it: Stretch, since: datetime, now: datetime) -> Iterable[_Piece]:
     kind = _kind(it)
     reason = f" ({codes.reason(it.failure_reason)})" if kind in ("failed", "cancelled") else ""
     forced = ", forced" if it.forced else ""
-    length = words.lasting((end - it.claimed_at).total_seconds())
+    length = lasting((end - it.claimed_at).total_seconds())
     told = f"{name}, attempt {it.attempt}{forced}: {kind}{reason}, {length}"
     yield _Piece(kind, it.claimed_at, end, told, it.firing_id, it.schedule_id)
 

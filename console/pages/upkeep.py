@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from console.pages import codes, words
+from shared.rules.lasting import lasting, roughly
 from shared.settings import Setting
 from shared.store.cadence import Pass
 from shared.store.processes import Process
@@ -99,7 +100,7 @@ def _task(name: str, last: Pass | None, every_s: float | None, now: datetime) ->
     late = every_s is not None and (now - last.ran_at).total_seconds() > _LATE_INTERVALS * every_s + 1
     outcome = {"disabled": "switched off"}.get(last.outcome or "", last.outcome or "under way")
     if late:
-        outcome = f"late: expected every {words.lasting(every_s or 0)}; last: {outcome}"
+        outcome = f"late: expected every {lasting(every_s or 0)}; last: {outcome}"
     return Task(shown, last.ran_at, outcome, late or outcome not in ("ok", "under way", "switched off"), counts)
 
 
@@ -115,7 +116,7 @@ def _missing(signs: Sequence[Sign]) -> list[Alarm]:
     found: list[Alarm] = []
     for kind, what_follows in (("worker", "nothing starts"), ("beat", "no schedule becomes due")):
         of_kind = [it for it in signs if it.process.kind == kind]
-        silent = [f"{it.process.id} for {words.roughly(it.process.age_s)}" for it in of_kind if it.silent]
+        silent = [f"{it.process.id} for {roughly(it.process.age_s)}" for it in of_kind if it.silent]
         if len(silent) == len(of_kind):
             found.append(Alarm("danger", f"No {kind} gives a sign: {what_follows}."))
         elif silent:

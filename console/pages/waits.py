@@ -7,7 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from console.deeds.held_back import held_back
-from console.pages import codes, words
+from console.pages import codes
+from shared.rules.lasting import roughly, when
 from shared.store.overview import LimitUse, Runs, Waits
 
 _LONGER_THAN_USUAL = 0.25
@@ -38,7 +39,7 @@ class Estimate:
     def __str__(self) -> str:
         if self.seconds < 1:
             return "now"
-        return f"in about {words.roughly(self.seconds)}" if self.sure else f"within {words.roughly(self.seconds)}"
+        return f"in about {roughly(self.seconds)}" if self.sure else f"within {roughly(self.seconds)}"
 
 
 class Forecast:
@@ -123,7 +124,7 @@ def held_by(it: Waits, now: datetime, spent: Mapping[UUID, str]) -> str:
         return spent[it.id]
     if it.not_before is not None and it.not_before > now:
         again = "next attempt" if it.attempt_count else "not before"
-        return f"{again} {words.when(it.not_before, now)}"
+        return f"{again} {when(it.not_before, now)}"
     return held_back(it, now) or ""
 
 

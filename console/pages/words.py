@@ -5,36 +5,13 @@ from functools import lru_cache
 
 from shared.rules.cron import parse_cron
 from shared.rules.cron_words import describe
-from shared.rules.lasting import DAY, HOUR, MINUTE, lasting
+from shared.rules.lasting import lasting, roughly
 from shared.rules.refused import RefusedValueError
 from shared.rules.text import one_line
 from shared.rules.zones import zone_or_utc
 
 # "Exit code 137: ", "Killed by SIGSEGV: ".
 _LONGEST_ENDING = 24
-
-
-def roughly(seconds: float) -> str:
-    """A duration by its largest unit, as one says it: 'now' below a second, '40 s', '4 min', '2 h', '3 d'."""
-    whole = round(seconds)
-    if whole < 1:
-        return "now"
-    # What would be said as 120 minutes is said as two hours.
-    hours, days = 2 * HOUR - MINUTE // 2, 2 * DAY - HOUR // 2
-    for unit, name, least in ((DAY, "d", days), (HOUR, "h", hours), (MINUTE, "min", MINUTE)):
-        if whole >= least:
-            # Halves go up, all of them: of 2.5 and 3.5 minutes `round` makes 2 and 4.
-            return f"{(whole + unit // 2) // unit} {name}"
-    return lasting(whole)
-
-
-def when(moment: datetime, now: datetime) -> str:
-    """How long ago, or in how long: '3 min ago', 'now', 'in 40 s'."""
-    seconds = (moment - now).total_seconds()
-    told = roughly(abs(seconds))
-    if told == "now":
-        return told
-    return f"in {told}" if seconds > 0 else f"{told} ago"
 
 
 def absolute(moment: datetime) -> str:
@@ -81,13 +58,6 @@ def brief_error(error: str | None, longest: int) -> str:
     ended, colon, _ = lines[0].partition(": ")
     said = f"{ended}: {lines[-1]}" if len(lines) > 1 and colon and len(ended) <= _LONGEST_ENDING else lines[-1]
     return one_line(said, longest)
-
-
-def figure(value: object) -> str:
-    """A value of a setting: '60', not '60.0'; 'true', not 'True'."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def usd(micros: int | None) -> str:

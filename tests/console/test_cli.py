@@ -165,6 +165,8 @@ def test_limits_and_settings_are_shown_and_set(cli: Cli, api: Api) -> None:
     cli("limit", "set", "fleet", "many", exits=2)
     cli("settings", "dead_ticks", "2.5", exits=2)
     cli("settings", "reaper_enabled", "false")
+    told = {tuple(it.split()[:2]) for it in cli("settings").stdout.splitlines()}
+    assert {("lease_seconds", "60"), ("reaper_enabled", "false")} <= told
     assert cli.json("settings", "reaper_enabled") | {"meaning": ""} == {
         "key": "reaper_enabled",
         "value": False,
