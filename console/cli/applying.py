@@ -1,6 +1,5 @@
 """`slotbeat schedule apply`: makes the schedules of a file so."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +69,7 @@ def _show(found: list[Change], declared: int, *, dry_run: bool) -> None:
             continue
         click.echo(show.cell(f"{_SIGNS[it.deed]} {it.name}", 0))
         for name, edit in it.edits().items() if it.deed == "edit" else ():
-            click.echo(show.cell(f"    {name}: {_told(edit['from'])} -> {_told(edit['to'])}", 0))
+            click.echo(show.cell(f"    {name}: {show.written(edit['from'])} -> {show.written(edit['to'])}", 0))
     same = declared - sum(it.deed != "delete" for it in found)
     counts = ", ".join(f"{sum(it.deed == deed for it in found)} to {deed}" for deed in _SIGNS)
     click.echo(f"{counts}, {same} as they are{'; nothing was changed (--dry-run)' if dry_run else ''}")
@@ -162,7 +161,3 @@ def _make(api: Server, it: Change, *, quiet: bool) -> None:
         raise Failure(f"{it.name}: {failure.message} What stands before it was done.", failure.exit_code) from failure
     for line in advice(told) if told and not quiet else ():
         click.echo(show.cell(f"{it.name}: {line}", 0), err=True)
-
-
-def _told(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if value is not None else "-"

@@ -69,6 +69,11 @@ def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
     return one_line(str(value), longest)
 
 
+def written(value: Any) -> str:
+    """A value of a field, before or after an edit of it."""
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def ago(moment: str | None) -> str:
     """A moment from now: `in 3 min`, `5 min ago`."""
     if moment is None:

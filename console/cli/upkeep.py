@@ -1,8 +1,5 @@
 """`slotbeat schedule history`, `skip-next`, `copy` and `export`: a schedule and what became of it."""
 
-import json
-from typing import Any
-
 import click
 
 from console.cli import completing, found, show
@@ -27,12 +24,8 @@ def history(context: click.Context, called: str, as_json: bool) -> None:
     for it in rows:
         click.echo(show.cell(f"revision {it['revision']}, {show.moment(it['at'])}, by {it['actor']}", 0))
         for name, change in it["changes"].items():
-            click.echo(show.cell(f"  {name}: {_told(change['from'])} -> {_told(change['to'])}", 0))
+            click.echo(show.cell(f"  {name}: {show.written(change['from'])} -> {show.written(change['to'])}", 0))
     click.echo(show.cell(f"made {show.moment(known['created_at'])}", 0))
-
-
-def _told(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if value is not None else "-"
 
 
 @click.command("skip-next")

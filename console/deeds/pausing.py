@@ -44,7 +44,7 @@ def pause(admission: Admission, schedule: UUID, wish: Pause, actor: str) -> Sche
             waiting = cancel_waiting(connection, known, actor)
         after = schedules.get(connection, schedule)
     if waiting:
-        # Some may be a person's run-now, which a pause does not hold: those are offered again.
+        # A pause holds neither a rerun nor what is forced: those are offered again.
         tell("pause", lambda: (admission.withdraw(waiting), admission.offer_again(waiting)))
     assert after is not None
     return after

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from console.api.state import Rows
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Rows
 from console.pages.paging import cursor_of, older_than
 from console.pages.render import show
 from console.pages.words import counted

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from console.api.state import Slots
 from console.deeds import failure_classes, firings, fleet, pausing, skipping
 from console.deeds.repeats import once
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Slots, back, go, note_of, repeat_of
+from console.pages.forms import Actor, back, go, note_of, repeat_of
 from console.pages.origin import Fields, only_ours
 from console.pages.render import page
 from console.pages.said import led_back

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from console.api.allowed import needs, only
+from console.api.state import Rows
 from console.callers import calling
 from console.deeds import why as whys
 from console.pages import words
 from console.pages.answers import PageRoute
-from console.pages.forms import Rows
 from console.pages.paging import cursor_of, older_than
 from console.pages.render import show
 from console.problems import not_found

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from console.api.state import Rows
 from console.deeds import forecasting
 from console.pages import codes, words
 from console.pages.answers import PageRoute
-from console.pages.forms import Rows
 from console.pages.render import show
 from shared.rules.forecast.occupancy import Occupancy
 from shared.rules.forecast.told import WAIT_MS, Crowd, Forecast, Start

@@ -13,8 +13,6 @@ from console.callers import calling
 from console.pages.render import HEADERS
 from console.pages.said import led_back
 from console.problems import Problem
-from shared.admission import Admission
-from shared.store.connection import Database
 from shared.store.idempotency import Repeat
 
 LONGEST_NOTE = 500
@@ -25,17 +23,7 @@ async def actor() -> str:
     return calling().acts("dashboard")
 
 
-async def _slots(request: Request) -> Admission:
-    return request.app.state.admission
-
-
-async def _rows(request: Request) -> Database:
-    return request.app.state.database
-
-
 Actor = Annotated[str, Depends(actor)]
-Slots = Annotated[Admission, Depends(_slots)]
-Rows = Annotated[Database, Depends(_rows)]
 
 
 def note_of(form: dict[str, str]) -> str | None:

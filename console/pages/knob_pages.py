@@ -6,13 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from console.api.state import Rows, Slots
 from console.deeds import budgets as budget_deeds
 from console.deeds import limits as limit_deeds
 from console.deeds import settings as setting_deeds
 from console.figures import figure
 from console.pages import codes
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back, unless_gone
+from console.pages.forms import Actor, back, unless_gone
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show
 from console.problems import Problem, Wrong, invalid, refused

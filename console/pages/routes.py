@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from console.api.allowed import needs
+from console.api.state import Rows
 from console.callers import calling
 from console.pages.answers import PageRoute
 from console.pages.board import View, board
 from console.pages.files import FILES
-from console.pages.forms import Rows, go
+from console.pages.forms import go
 from console.pages.render import show
 from shared.store import overview, overview_schedules
 from shared.store.overview_schedules import Wanted

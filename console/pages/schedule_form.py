@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from console.api.allowed import need_place, needs
 from console.api.answers import wrong_value
 from console.api.schedule_form import PreviewForm, ScheduleForm
+from console.api.state import Rows, Slots
 from console.callers import calling
 from console.deeds import crowding, preview
 from console.deeds import schedules as deeds
@@ -21,7 +22,7 @@ from console.deeds.preview import Preview
 from console.deeds.repeats import once
 from console.pages import schedule_text
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back, go, repeat_of, unless_gone
+from console.pages.forms import Actor, back, go, repeat_of, unless_gone
 from console.pages.origin import Fields, only_ours, still_signed_in
 from console.pages.render import show
 from console.pages.said import led_back

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from console.api.state import Rows
 from console.callers import calling
 from console.deeds import crowding, preview
 from console.deeds import why as whys
@@ -16,7 +17,6 @@ from console.deeds.why import Answer
 from console.pages import charts, words
 from console.pages.answers import PageRoute
 from console.pages.charts import Chart
-from console.pages.forms import Rows
 from console.pages.render import show
 from console.problems import not_found
 from shared.rules.zones import zone_or_utc

@@ -5,10 +5,10 @@ import re
 from fastapi import APIRouter, Depends, Request, Response
 
 from console.api.entry import COOKIE, client_of, cookie_of
+from console.api.state import Rows
 from console.callers import calling
 from console.deeds import sign_ins
 from console.pages.answers import PageRoute
-from console.pages.forms import Rows
 from console.pages.origin import Fields, from_ours
 from console.pages.render import HEADERS, page
 from console.problems import Problem

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from console.api.allowed import needs
 from console.api.answers import wrong_value
+from console.api.state import Rows, Slots
 from console.api.workspaces import WorkspaceChanges, WorkspaceForm
 from console.callers import calling
 from console.deeds import restarts
 from console.deeds import workspaces as deeds
 from console.pages.answers import PageRoute
-from console.pages.forms import Actor, Rows, Slots, back, go
+from console.pages.forms import Actor, back, go
 from console.pages.labels import beside
 from console.pages.origin import Fields, only_admins, only_ours
 from console.pages.render import show

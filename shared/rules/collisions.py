@@ -15,7 +15,7 @@ from statistics import median
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.rules.cron import Cron, occurrences, parse_cron
+from shared.rules.cron import Cron, minute_from, occurrences, parse_cron
 from shared.rules.cron_shift import shifts
 from shared.rules.zones import EPOCH, is_known
 
@@ -126,9 +126,9 @@ def _cron_buckets(cron: Cron, one: Weighed, now: datetime) -> frozenset[int]:
     if not is_known(one.timezone):
         return frozenset()
     minutes = _minutes(cron, ZoneInfo(one.timezone), (now - EPOCH) // _HOUR)
-    start = bisect_left(minutes, _minute_from(max(now, one.start_at or now)))
+    start = bisect_left(minutes, minute_from(max(now, one.start_at or now)))
     until = now + SPAN if one.end_at is None else min(now + SPAN, one.end_at + _INSTANT)
-    found = minutes[start : bisect_left(minutes, _minute_from(until))][: one.remaining_runs]
+    found = minutes[start : bisect_left(minutes, minute_from(until))][: one.remaining_runs]
     return frozenset(it // BUCKET_MINUTES for it in found)
 
 
@@ -138,7 +138,3 @@ def _minutes(cron: Cron, zone: ZoneInfo, hour: int) -> "array[int]":
     start = EPOCH + hour * _HOUR
     found = occurrences(cron, zone, start, start + SPAN + _HOUR, _MOST_IN_SPAN)
     return array("q", [(it - EPOCH) // _MINUTE for it in found])
-
-
-def _minute_from(moment: datetime) -> int:
-    return -((EPOCH - moment) // _MINUTE)

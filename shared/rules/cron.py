@@ -65,7 +65,7 @@ def next_after(cron: Cron, zone: ZoneInfo, after: datetime) -> datetime:
 
 def last_until(cron: Cron, zone: ZoneInfo, moment: datetime, not_before: datetime) -> datetime | None:
     """The latest occurrence with not_before <= it <= moment, in UTC; None if there is none."""
-    found = _last(cron, zone, _minute_at(moment), _minute_from(not_before))
+    found = _last(cron, zone, _minute_at(moment), minute_from(not_before))
     return None if found is None else _moment(found)
 
 
@@ -87,7 +87,7 @@ def meant_by(cron: Cron, zone: ZoneInfo, moment: datetime) -> datetime:
 def count_between(cron: Cron, zone: ZoneInfo, first: datetime, last: datetime) -> int:
     """How many occurrences there are with first <= occurrence <= last, without visiting each."""
     total = 0
-    minute, end = _minute_from(first), _minute_at(last) + 1
+    minute, end = minute_from(first), _minute_at(last) + 1
     while minute < end:
         span = span_at(zone, minute)
         stop = min(span.end, end)
@@ -100,7 +100,7 @@ def count_between(cron: Cron, zone: ZoneInfo, first: datetime, last: datetime) -
 
 def occurrences(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime, limit: int) -> list[datetime]:
     """The occurrences with start <= occurrence <= end, oldest first, in UTC, at most `limit`."""
-    return list(islice(_each(cron, zone, _minute_from(start), _minute_at(end)), limit))
+    return list(islice(_each(cron, zone, minute_from(start), _minute_at(end)), limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Changed:
 def clock_changes(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> list[Changed]:
     """The changes of the zone's clock from start to end that move an occurrence, or that would run it twice."""
     found: list[Changed] = []
-    minute, last = span_at(zone, _minute_from(start)).end, _minute_at(end)
+    minute, last = span_at(zone, minute_from(start)).end, _minute_at(end)
     while minute <= last:
         span = span_at(zone, minute)
         begins = span.start + span.offset
@@ -197,7 +197,8 @@ def _minute_at(moment: datetime) -> int:
     return (moment - EPOCH) // _MINUTE
 
 
-def _minute_from(moment: datetime) -> int:
+def minute_from(moment: datetime) -> int:
+    """The first full minute at or after a moment, counted since 1970."""
     return -((EPOCH - moment) // _MINUTE)
 
 
