@@ -15,6 +15,7 @@ from tests.databases import maker as maker
 from tests.databases import own_servers as own_servers
 from tests.databases import redis_url as redis_url
 from tests.databases import servers as servers
+from tests.forks import nursery as nursery
 from tests.leftovers import nothing_left
 from tests.memory import folder_in_memory
 from tests.proc import adopt_orphans
@@ -78,5 +79,7 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     # not that test's doing.
     if {"servers", "database_url", "redis_url"} & set(request.fixturenames):
         request.getfixturevalue("maker")
+    if "start" in request.fixturenames:
+        request.getfixturevalue("nursery")
     with nothing_left():
         yield

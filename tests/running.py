@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.forks import Born, Nursery
 from tests.proc import Process, descendants, is_alive
 from tests.waiting import until
 
@@ -18,7 +19,7 @@ from tests.waiting import until
 class Started:
     """A process and what it wrote so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Born, log: Path) -> None:
         self.process = process
         self.log = log
 
@@ -75,17 +76,18 @@ class Start(Protocol):
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, nursery: Nursery) -> Iterator[Start]:
     """Starts a program with our environment and `env`; the word "python" is that of the tests."""
     all_started: list[Started] = []
 
     def begin(*argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Started:
         log = tmp_path / f"process-{len(all_started) + 1}.log"
+        words, surroundings, place = with_our_python(argv), {**os.environ, **(env or {})}, cwd or tmp_path
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                with_our_python(argv),
-                env={**os.environ, **(env or {})},
-                cwd=cwd or tmp_path,
+            process = nursery.begin(words, surroundings, place, out.fileno()) or subprocess.Popen(
+                words,
+                env=surroundings,
+                cwd=place,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
