@@ -1,5 +1,7 @@
 """Which Redis an address means: one server, or whichever the Sentinels call the primary."""
 
+import os
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -7,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -66,13 +68,55 @@ def client(url: str, **options: Any) -> Redis:
         return _Client.from_url(url, **options)
     manager = Sentinel(found.hosts, sentinel_kwargs=found.asking(**options))
     about: dict[str, Any] = {"db": found.database, **found.login(), **options}
-    return manager.master_for(found.primary, connection_pool_class=_Pool, **about)
+    return manager.master_for(found.primary, _Client, _Pool, **about)
 
 
 class _Client(Redis):
-    """Leaves a server that has become a replica, as a client of Sentinels does: its name may lead to another by now."""
+    """A client that keeps a connection for scripts, from call to call: redis-py's own round of taking, measuring and
+    giving back a connection costs as much as many a script.
+
+    Where another thread is at it, or it breaks, the script goes the usual way, and may go twice: ours may be repeated.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept: Any = None
+        self._kept_by = 0
+        self._at_it = threading.Lock()
+
+    def evalsha(self, sha: str, numkeys: int, *words: Any) -> Any:
+        """What the script answers."""
+        if not self._at_it.acquire(blocking=False):
+            return super().evalsha(sha, numkeys, *words)
+        try:
+            if self._kept is None or self._kept_by != os.getpid():  # a process that forked shares no connection
+                self._kept, self._kept_by = self.connection_pool.get_connection(), os.getpid()
+            try:
+                return self._asked(self._kept, "EVALSHA", sha, numkeys, *words)
+            except (RedisConnectionError, ReadOnlyError):
+                return super().evalsha(sha, numkeys, *words)
+        finally:
+            self._at_it.release()
+
+    def _asked(self, connection: Any, *words: Any) -> Any:
+        """The answer; a connection that may have another one to come is given up."""
+        whole = False
+        try:
+            connection.send_command(*words)
+            answer = connection.read_response()
+            whole = True
+        except ResponseError as error:
+            whole = not isinstance(error, ReadOnlyError)
+            raise
+        finally:
+            if not whole:
+                self._kept = None
+                connection.disconnect()
+                self.connection_pool.release(connection)
+        return answer
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        """Leaves a server that has become a replica, as a client of Sentinels does: its name may lead to another."""
         try:
             return super().parse_response(connection, command_name, **options)
         except ReadOnlyError as error:
