@@ -62,8 +62,8 @@ _PAUSES = _forms(
 _METRICS = _forms(
     (
         *("firing_id uuid", "schedule_id uuid", "workspace_id uuid", "nominal_at timestamptz"),
-        *("claimed_at timestamptz", "queued_at timestamptz", "turns int", "max_turns int", "lag_ms real"),
-        *("peak_rss_mb real", "streams int", "concurrent int", "reason text"),
+        *("claimed_at timestamptz", "queued_at timestamptz", "not_before timestamptz", "turns int", "max_turns int"),
+        *("lag_ms real", "peak_rss_mb real", "streams int", "concurrent int", "reason text"),
     ),
     """
     insert into schedule_firing_metrics (
@@ -71,7 +71,7 @@ _METRICS = _forms(
       turn_count, max_turns_at_firing, event_loop_lag_ms, peak_rss_mb, interactive_streams, concurrent_firings,
       failure_reason)
     select it.firing_id, it.schedule_id, it.workspace_id, it.nominal_at, it.claimed_at, now(),
-           greatest(0, extract(epoch from it.claimed_at - it.queued_at) * 1000)::bigint,
+           greatest(0, extract(epoch from it.claimed_at - greatest(it.queued_at, it.not_before)) * 1000)::bigint,
            greatest(0, extract(epoch from now() - it.claimed_at) * 1000)::bigint,
            it.turns, it.max_turns, it.lag_ms, it.peak_rss_mb, it.streams, it.concurrent, it.reason
       from ROWS
@@ -149,7 +149,7 @@ _BECOMES = tuple(it.name for it in fields(Becomes))
 _REPORTED = tuple(it.name for it in fields(Report))
 _KNOWN = (
     *("firing_id", "schedule_id", "workspace_id", "nominal_at", "claimed_at", "queued_at"),
-    *("max_turns", "lag_ms", "concurrent"),
+    *("not_before", "max_turns", "lag_ms", "concurrent"),
 )
 
 Row = dict[str, Any]

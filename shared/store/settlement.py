@@ -27,8 +27,8 @@ class Ended:
     source: str
     nominal_at: datetime
     queued_at: datetime
+    not_before: datetime | None
     claimed_at: datetime
-    run_expires_at: datetime
     now: datetime
     live: bool
     outcome: str | None
@@ -95,7 +95,7 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
             """
             with running as (select count(*)::int as firings from firings where status = 'running')
             select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
-                   f.nominal_at, f.queued_at, a.claimed_at, a.run_expires_at, now() as now,
+                   f.nominal_at, f.queued_at, f.not_before, a.claimed_at, now() as now,
                    a.ended_at is null as live, a.outcome, a.abort_reason, a.interrupting,
                    a.worker ->> 'id' as worker_id,
                    f.attempt_count, f.max_attempts, f.retry_backoff_s, f.interrupted_count,

@@ -72,6 +72,22 @@ def test_how_long_a_firing_waited_is_from_its_place_in_line_to_its_claim(rows: R
     assert rows.one("select slot_wait_ms between 5000 and 60000 from schedule_firing_metrics")
 
 
+def test_what_an_attempt_ran_and_the_pause_after_it_are_no_wait_of_the_next_one(rows: Rows) -> None:
+    first = rows.running(max_attempts=2)
+    rows.settle(first.token, "queued", backoff_s=0)
+    hour = timedelta(hours=1)
+    rows.sql.execute("update firings set queued_at = queued_at - %s where id = %s", [hour, first.firing_id])
+    rows.sql.execute("update firings set not_before = now() - interval '5 s' where id = %s", [first.firing_id])
+    token = rows.claim(first.firing_id).token
+
+    with rows.sql.transaction():
+        ended = settlement.lock_ending(rows.sql, token)
+        assert ended is not None
+        measure(rows.sql, ended)
+
+    assert rows.one("select slot_wait_ms between 5000 and 60000 from schedule_firing_metrics")
+
+
 def test_the_next_due_moment_is_that_of_a_schedule_or_of_the_end_of_a_pause(rows: Rows) -> None:
     assert due.seconds_to_next(rows.sql) is None
     paused = rows.schedule(status="paused", paused_reason="user")
