@@ -20,7 +20,6 @@ class Ended:
 
     token: int
     firing_id: UUID
-    request_id: UUID
     schedule_id: UUID | None
     workspace_id: UUID
     title: str
@@ -94,7 +93,7 @@ def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended
         found = cursor.execute(
             """
             with running as (select count(*)::int as firings from firings where status = 'running')
-            select a.token, a.firing_id, a.request_id, f.schedule_id, f.workspace_id, f.title, f.source,
+            select a.token, a.firing_id, f.schedule_id, f.workspace_id, f.title, f.source,
                    f.nominal_at, f.queued_at, f.not_before, a.claimed_at, now() as now,
                    a.ended_at is null as live, a.outcome, a.abort_reason, a.interrupting,
                    a.worker ->> 'id' as worker_id,
