@@ -1,6 +1,7 @@
 """The API of a server that runs elsewhere, over HTTP."""
 
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,8 @@ class Remote:
     def __init__(self, address: str, headers: Mapping[str, str], timeout_s: float, *, proxied: bool) -> None:
         self._address = address
         self._headers = dict(headers)
-        self._client = httpx.Client(timeout=timeout_s, trust_env=proxied)
+        trusted = _trusted() if address.startswith("https:") else False
+        self._client = httpx.Client(timeout=timeout_s, trust_env=proxied, verify=trusted)
 
     def send(self, request: httpx.Request) -> httpx.Response:
         """The answer, or a Failure where nobody answers."""
@@ -66,5 +68,14 @@ class Remote:
     def _unreachable(self, error: httpx.TransportError) -> Failure:
         why = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
         if "SSL" in str(error):
-            return Failure(f"{self._address} cannot be reached by TLS: {error}. Check SLOTBEAT_URL: http or https?")
+            known = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            remedy = "Name its CA's file in SSL_CERT_FILE." if known else "Check SLOTBEAT_URL: http or https?"
+            return Failure(f"{self._address} cannot be reached by TLS: {error}. {remedy}")
         return Failure(f"{self._address} {why}. Is it running? Start it with `slotbeat up`, or set SLOTBEAT_URL.")
+
+
+def _trusted() -> ssl.SSLContext:
+    """Whom SSL_CERT_FILE or SSL_CERT_DIR names, else the web's authorities; and whom this host trusts."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -19,7 +20,8 @@ MAX_CONCURRENT = "max_concurrent"
 
 def every(database: Database) -> list[Setting]:
     """Every setting as it stands; of a secret only whether it is set."""
-    found = resolve(os.environ, table.load(database.connection()))
+    stored = table.load(database.connection())
+    found = [_in_force(it, stored) for it in resolve(os.environ, stored)]
     return [replace(it, value="(set)") if it.value and is_secret(it.key) else it for it in found]
 
 
@@ -29,6 +31,14 @@ def one(database: Database, key: str) -> Setting:
     if not found:
         raise Problem(404, "not_found", f"There is no setting {one_line(key)}. See `slotbeat settings`.")
     return found[0]
+
+
+def _in_force(it: Setting, stored: Mapping[str, str]) -> Setting:
+    """The fleet's cap stands in one place, where the last to write it wins: a variable hides nothing there."""
+    if it.key != MAX_CONCURRENT or it.source != "environment" or it.key not in stored:
+        return it
+    cap = parse(it.key, stored[it.key])
+    return it if cap == it.value else replace(it, value=cap, source="table")
 
 
 def write(admission: Admission, key: str, value: Any, actor: str) -> Setting:

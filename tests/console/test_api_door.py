@@ -157,3 +157,18 @@ def test_what_a_caller_says_of_where_it_comes_from_changes_nothing(api: Api) -> 
         assert api.ask("GET", "/api/settings", headers={name: "evil.example"}).status_code == 200
     told = api.ask("GET", "/api/settings", headers={"Host": "evil.example", "X-Forwarded-Host": "localhost"})
     assert told.status_code == 421
+
+
+def test_the_fleets_cap_is_shown_as_it_stands_whatever_a_variable_asked_for(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CFG-2: the variable is written where the cap stands, at a start; who writes there later wins."""
+    monkeypatch.setenv("SLOTBEAT_MAX_CONCURRENT", "4")
+    monkeypatch.setenv("SLOTBEAT_DEAD_TICKS", "3")
+
+    told = [api.get("/api/settings/max_concurrent")]
+    told += [api.ask("PUT", "/api/settings/max_concurrent", json={"value": cap}).json() for cap in (7, 4)]
+    masked = api.ask("PUT", "/api/settings/dead_ticks", json={"value": 5}).json()
+
+    assert [(it["value"], it["source"]) for it in told] == [(4, "environment"), (7, "table"), (4, "environment")]
+    assert (masked["value"], masked["source"]) == (3, "environment")
