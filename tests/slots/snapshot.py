@@ -29,34 +29,46 @@ Shot = dict[str, Any]
 
 
 class Watched:
-    """A client whose scripts are each followed by a snapshot, in the same round trip."""
+    """A client whose scripts are each followed by a snapshot, in the same round trip, over a connection of its own."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._dump = redis.script_load(_DUMP)
-        self.dumped: Any = None
+        self._line = redis.connection_pool.get_connection()
+        self._dumped: Any = None
+        self._shots: tuple[Any, Shot] = None, {}
 
-    def register_script(self, text: str) -> Any:
-        sha = self._redis.script_load(text)
+    def close(self) -> None:
+        self._redis.connection_pool.release(self._line)
 
-        def call(keys: list[Any], args: list[Any]) -> Any:
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.evalsha(sha, len(keys), *keys, *args)
-                pipe.evalsha(self._dump, 0)
-                told, self.dumped = pipe.execute()
-            return told
+    def evalsha(self, sha: str, numkeys: int, *words: Any) -> Any:
+        asked = [("EVALSHA", sha, numkeys, *words), ("EVALSHA", self._dump, 0)]
+        self._line.send_packed_command(self._line.pack_commands(asked))
+        try:
+            return self._line.read_response()
+        finally:
+            self._dumped = self._line.read_response()
 
-        return call
+    def shot(self) -> Shot:
+        """As of now: the last snapshot, unless something was done since without a script."""
+        if self._dumped is None:
+            self._dumped = self._redis.evalsha(self._dump, 0)
+        if self._shots[0] != self._dumped:
+            self._shots = self._dumped, _read(self._dumped)
+        return self._shots[1]
 
     def __getattr__(self, name: str) -> Any:
-        self.dumped = None  # whatever is done without a script, the last snapshot may be old by now
+        self._dumped = None
         return getattr(self._redis, name)
 
 
 def taken(redis: "Redis | Watched") -> Shot:
     """Every key of the database: hashes and sorted sets as dicts, sets as sets, the order of members apart."""
-    dumped = redis.dumped if isinstance(redis, Watched) and redis.dumped is not None else redis.eval(_DUMP, 0)
-    told = json.loads(dumped)  # pyright: ignore[reportArgumentType]
+    return redis.shot() if isinstance(redis, Watched) else _read(redis.eval(_DUMP, 0))
+
+
+def _read(dumped: Any) -> Shot:
+    told = json.loads(dumped)
     return {name: _shaped(kind, value) for name, kind, value in told} if told else {}
 
 

@@ -4,6 +4,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -259,5 +260,5 @@ def every_queue_can_be_found(exact: Shot, books: Shot, model: Model) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_gate_does_what_the_model_does_whatever_comes_in_whatever_order(redis_url: str, part: int) -> None:
     """In parts, each with a seed of its own, for several processes to share the examples."""
-    with Redis.from_url(redis_url) as redis:
-        run_machine(GateMachine, "GATE", EXAMPLES // PARTS, STEPS, redis=Watched(redis))
+    with Redis.from_url(redis_url) as redis, closing(Watched(redis)) as watched:
+        run_machine(GateMachine, "GATE", EXAMPLES // PARTS, STEPS, redis=watched)
