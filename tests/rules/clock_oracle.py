@@ -3,7 +3,7 @@
 It shares no code with the rules: croniter's sets, the calendar, and `datetime` in the zone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from typing import NamedTuple
@@ -27,15 +27,17 @@ class Minute(NamedTuple):
 def runs(text: str, zone: tzinfo, start: datetime, end: datetime) -> list[datetime]:
     """Every moment of start <= moment < end at which the expression runs, in UTC."""
     sets: list[Sequence[object]] = list(croniter.expand(text)[0])
+    is_named = named(sets, text)
     hour_field = text.split()[1]
     every_hour = sets[1] == ["*"]
     both = every_hour or hour_field.startswith("*")
     first = start.astimezone(UTC).date()
     found: list[datetime] = []
-    for it in (it for day in range((end - start).days + 2) for it in minutes_of(zone, first + day * DAY)):
-        after_gap = not every_hour and any(matches(sets, text, gone) for gone in it.skipped)
-        if after_gap or (matches(sets, text, it.wall) and (both or not it.is_repeated)):
-            found.append(it.moment)
+    for day in range((end - start).days + 2):
+        for moment, wall, skipped, is_repeated in minutes_of(zone, first + day * DAY):
+            after_gap = bool(skipped) and not every_hour and any(map(is_named, skipped))
+            if after_gap or (is_named(wall) and (both or not is_repeated)):
+                found.append(moment)
     return [moment for moment in found if start <= moment < end]
 
 
@@ -60,21 +62,19 @@ def local(moment: datetime, zone: tzinfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
 
 
-def matches(sets: list[Sequence[object]], text: str, wall: datetime) -> bool:
-    """Whether the five fields name this minute; plain fields only, no L, W, #."""
-    minute, hour, dates, months, weekdays = sets
-    if not (has(minute, wall.minute) and has(hour, wall.hour) and has(months, wall.month)):
-        return False
-    by_date, by_weekday = has(dates, wall.day), has(weekdays, wall.isoweekday() % 7)
+def named(sets: list[Sequence[object]], text: str) -> Callable[[datetime], bool]:
+    """Whether the five fields name a minute; plain fields only, no L, W, #."""
+    minutes, hours, dates, months, weekdays = (frozenset(range(60)) if "*" in it else frozenset(it) for it in sets)
     fields = text.split()
-    if fields[2] != "*" and fields[4] != "*":
-        return by_date or by_weekday
-    return by_date and by_weekday
+    either = fields[2] != "*" and fields[4] != "*"
 
+    def is_named(wall: datetime) -> bool:
+        if wall.minute not in minutes or wall.hour not in hours or wall.month not in months:
+            return False
+        by_date, by_weekday = wall.day in dates, wall.isoweekday() % 7 in weekdays
+        return by_date or by_weekday if either else by_date and by_weekday
 
-def has(values: Sequence[object], value: int) -> bool:
-    """Whether a field's expanded values hold this one."""
-    return "*" in values or value in values
+    return is_named
 
 
 def changes(zone: ZoneInfo, year: int) -> list[datetime]:
