@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -52,6 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
     adopt_orphans()
     # Whoever runs us in the background of a shell hands down that Ctrl-C is ignored; a test sends it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and found by then will stay: to look for garbage in it, again and again, is a tenth of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
