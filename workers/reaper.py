@@ -120,7 +120,7 @@ def reap_orphan(station: Station, token: int) -> bool:
 
 def _reap_gone(station: Station, suspect: LiveAttempt) -> bool:
     known = replace(seen(suspect, suspect.dead_ticks), worker_gone=True)
-    outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings, suspect.lease_ms)), suspect)
+    outcome = outcome_of(verdict(known, suspect.now, clocks_of(station.settings)), suspect)
     condemned = [] if outcome is None else list(_checked(station, [(suspect, outcome)], station.settings))
     done = _reap(station, condemned, station.settings) if condemned else Counter[str]()
     told = {name: count for name, count in done.items() if name.endswith("_total")}
@@ -150,7 +150,7 @@ def judge(station: Station, suspects: Sequence[LiveAttempt], settings: Settings)
     for suspect in suspects:
         try:
             known = seen(suspect, ticks.get(suspect.token, suspect.dead_ticks))
-            outcome = outcome_of(verdict(known, suspect.now, clocks_of(settings, suspect.lease_ms)), suspect)
+            outcome = outcome_of(verdict(known, suspect.now, clocks_of(settings)), suspect)
         except Exception as error:  # noqa: BLE001 whatever is wrong with this row, the others are due
             counts += _failed(suspect, error)
         else:
@@ -219,14 +219,13 @@ def _word(outcome: Outcome, settled: Settled) -> str:
     return "requeued" if settled.status == "queued" else outcome.reason or "completed"
 
 
-def clocks_of(settings: Settings, lease_ms: int) -> Clocks:
-    """The settings as the verdict takes them; the renewal interval is of the lease the attempt was claimed with."""
+def clocks_of(settings: Settings) -> Clocks:
+    """The settings as the verdict takes them."""
     return Clocks(
         reap_grace=timedelta(seconds=settings.reap_grace_s),
         abort_grace=timedelta(seconds=settings.abort_grace_s),
         exit_grace=timedelta(seconds=settings.exit_grace_s),
         sweep_every=timedelta(seconds=settings.reap_every_s),
-        renew_every=timedelta(milliseconds=lease_ms / 4),
         dead_ticks=settings.dead_ticks,
         enabled=settings.reaper_enabled,
     )

@@ -56,7 +56,6 @@ class Clocks:
     abort_grace: timedelta = timedelta(seconds=10)
     exit_grace: timedelta = timedelta(seconds=300)
     sweep_every: timedelta = timedelta(seconds=10)
-    renew_every: timedelta = timedelta(seconds=15)
     dead_ticks: int = 2
     max_interruptions: int = MOST_INTERRUPTIONS
     enabled: bool = True

@@ -29,7 +29,6 @@ class LiveAttempt:
     exit_reason: str | None
     exited_at: datetime | None
     turns: int
-    lease_ms: int
     attempt_count: int
     max_attempts: int
     interrupted_count: int
@@ -42,7 +41,7 @@ class LiveAttempt:
 _LIVE = """
     select a.token, a.firing_id, a.request_id, a.worker, a.celery_task_id, a.heartbeat_expires_at,
            a.run_expires_at, a.abort_reason, a.interrupting,
-           a.dead_ticks, a.exit_code, a.exit_reason, a.exited_at, a.turns, a.lease_ms,
+           a.dead_ticks, a.exit_code, a.exit_reason, a.exited_at, a.turns,
            f.attempt_count, f.max_attempts, f.interrupted_count, f.schedule_id,
            f.success_check, a.exit_result, now() as now
       from attempts a join firings f on f.id = a.firing_id

@@ -59,7 +59,7 @@ def _judge(real: Real, f: int, *, told: bool) -> object:
     if told:
         real.upkeep.make_whole()
         return reaper.judge(real.station, [suspect], SETTINGS) or None
-    clocks = reaper.clocks_of(SETTINGS, suspect.lease_ms)
+    clocks = reaper.clocks_of(SETTINGS)
     ticks = reaper._tick(real.station, [suspect], SETTINGS).get(suspect.token, suspect.dead_ticks)
     found = verdict(reaper.seen(suspect, ticks), suspect.now, clocks)
     outcome = reaper.outcome_of(found, suspect)
