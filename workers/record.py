@@ -1,6 +1,7 @@
 """Writes what a payload says as it comes; while Postgres is away it keeps the newest for later."""
 
-from typing import Any
+import json
+from collections import deque
 
 from shared.events import trouble
 from shared.store import attempts, firing_events, progress
@@ -14,8 +15,10 @@ class Record:
 
     def __init__(self, station: Station, attempt: attempts.Attempt) -> None:
         self._station, self._attempt = station, attempt
-        self._waiting: list[tuple[int, str, dict[str, Any]]] = []
-        self._seq = self._turns = 0
+        self._waiting: deque[tuple[int, str, str]] = deque()
+        # Of all that is kept, written or not, the newest last: as many as from the first that is not gone.
+        self._sizes: deque[int] = deque()
+        self._bytes = self._gone = self._seq = self._turns = 0
         self._used = Usage()
         self._remote_ref: str | None = None
 
@@ -26,16 +29,27 @@ class Record:
             self._turns += it.turns
             self._used = self._used.plus(it.usage)
             self._remote_ref = it.remote_ref or self._remote_ref
-            self._waiting.append((self._seq, it.kind, it.data))
-        del self._waiting[: -firing_events.KEEP]
+            self._keep(it)
         try:
             connection = self._station.database.connection()
-            firing_events.add(connection, self._attempt.firing_id, self._attempt.token, self._waiting)
+            firing_events.add(connection, self._attempt.firing_id, self._attempt.token, list(self._waiting), self._gone)
             progress.tell(connection, self._attempt.token, self._so_far())
         except AWAY as error:
             trouble("events.kept_back", error, firing=self._attempt.firing_id, waiting=len(self._waiting))
         else:
             self._waiting.clear()
+
+    def _keep(self, it: Event) -> None:
+        """It waits to be written, and the oldest of what is kept make room for it."""
+        text = json.dumps(it.data)
+        self._waiting.append((self._seq, it.kind, text))
+        self._sizes.append(len(text))
+        self._bytes += len(text)
+        while len(self._sizes) > firing_events.KEEP or self._bytes > firing_events.KEEP_BYTES:
+            self._bytes -= self._sizes.popleft()
+            self._gone += 1
+        while self._waiting and self._waiting[0][0] <= self._gone:
+            self._waiting.popleft()
 
     def _so_far(self) -> progress.Progress:
         used = self._used

@@ -1,5 +1,6 @@
 """What payloads said, as it came."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from shared.store.connection import Postgres
 
-# What is kept of one attempt; the older ones make room, for the end of a log says why it ended.
-KEEP = 2000
+# What is kept of one attempt, in events and in bytes; the older ones make room, for the end of a log says why it ended.
+KEEP, KEEP_BYTES = 2000, 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,14 @@ class FiringEvent:
     data: dict[str, Any]
 
 
-def add(connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
-    """Writes (seq, kind, data) in one statement, and lets go of what is older than the newest KEEP."""
+def add(connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[int, str, str]], gone: int = 0) -> None:
+    """Writes (seq, kind, data as JSON); of those up to `gone` only how many they were is kept, in the place of it."""
+    if gone:
+        connection.execute(
+            "delete from firing_events where firing_id = %s and token = %s and seq <= %s", [firing, token, gone]
+        )
+        told = {"text": f"{gone} events before this are not kept.", "left_out": True}
+        events = [(gone, "log", json.dumps(told)), *events]
     connection.execute(
         """
         insert into firing_events (firing_id, token, seq, kind, data)
@@ -39,14 +45,9 @@ def add(connection: Postgres, firing: UUID, token: int, events: Sequence[tuple[i
             "token": token,
             "seqs": [it[0] for it in events],
             "kinds": [it[1] for it in events],
-            "data": [Jsonb(it[2]) for it in events],
+            "data": [it[2] for it in events],
         },
     )
-    if events[-1][0] > KEEP:
-        connection.execute(
-            "delete from firing_events where firing_id = %s and token = %s and seq <= %s",
-            [firing, token, events[-1][0] - KEEP],
-        )
 
 
 def of_firing(connection: Postgres, firing: UUID, after: tuple[int, int], most: int) -> list[FiringEvent]:

@@ -289,5 +289,5 @@ def complete(api: Api, firing: str, token: int) -> None:
 
 
 def say(api: Api, firing: str, token: int, lines: int) -> None:
-    said = [(seq, "log", {"text": f"line {seq}"}) for seq in range(1, lines + 1)]
+    said = [(seq, "log", json.dumps({"text": f"line {seq}"})) for seq in range(1, lines + 1)]
     firing_events.add(api.app.state.database.connection(), UUID(firing), token, said)

@@ -1,5 +1,6 @@
 """The other pages: a firing's story, the coming day, workspaces, what an operator turns, who did what."""
 
+import json
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -20,7 +21,8 @@ def scene(database_url: str, redis_url: str) -> Iterator[Scene]:
 
 def test_a_firings_page_tells_its_attempts_what_it_said_and_why(scene: Scene):
     claimed = scene.run(scene.workspace(), "crawl", max_turns=9, prompt="look around")
-    said = [(1, "turn", {"type": "turn", "text": "looking"}), (2, "tool", {"name": "read", "path": "a.py"})]
+    told = [("turn", {"type": "turn", "text": "looking"}), ("tool", {"name": "read", "path": "a.py"})]
+    said = [(seq, kind, json.dumps(data)) for seq, (kind, data) in enumerate(told, 1)]
     firing_events.add(scene.sql, claimed.firing_id, claimed.token, said)
     running = scene.get(f"/firings/{claimed.firing_id}").text
     scene.settle(claimed, "oom", "no memory left")

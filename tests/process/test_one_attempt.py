@@ -1,7 +1,10 @@
 """One attempt on its way: what its payload is told of itself, and what its end says of what it used."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from shared.celery_app import MAINTENANCE
 from shared.settings import Settings
@@ -53,3 +56,24 @@ def test_what_was_killed_before_it_could_end_what_it_began_elsewhere_has_that_ca
 
     assert fleet.rows("select remote_ref, outcome from attempts") == [("left behind", "failed")]
     assert fleet.admission.gate.redis.llen(MAINTENANCE) == 1
+
+
+@pytest.mark.parametrize(("lines", "width"), [(100, 40_000), (2500, 1)])
+def test_of_much_output_the_newest_is_kept_and_said_that_more_was_there(
+    fleet: Fleet, station: Station, lines: int, width: int
+) -> None:
+    """RUN-1."""
+    fleet.admission.ask(lambda gate: gate.renew("w", 9, 60_000, []))
+    script = f"for it in range({lines}): print(f'line {{it}} ' + 'x' * {width}, flush=True)"
+    target = {"kind": "command", "argv": [sys.executable, "-c", script]}
+    firing = replace(by_hand(fleet.workspace()), target=target)
+    fleet.admission.run_now(firing, activity.Deed("run", "test", {}), queue=False)
+
+    assert execute(station, firing.id, "celery-1") == "completed"
+
+    kept = fleet.rows("select seq, data ->> 'text', length(data::text) from firing_events order by seq")
+    first, *others = kept
+    assert first[:2] == (others[0][0] - 1, f"{first[0]} events before this are not kept.")
+    assert [it[0] for it in others] == list(range(first[0] + 1, lines + 1))
+    assert others[-1][1].startswith(f"line {lines - 1} ")
+    assert len(others) == 2000 or 900_000 < sum(it[2] for it in others) < 1024 * 1024
