@@ -1,9 +1,11 @@
 """Every answer that is not a success, as problem details (RFC 9457)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -11,6 +13,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
@@ -52,7 +55,7 @@ class WrongValue(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """What every refusal looks like; some carry further members, such as `slot_eta_s`."""
+    """What every refusal looks like; what is not required is there where its code calls for it."""
 
     type: str
     title: str
@@ -60,6 +63,16 @@ class ProblemDetails(BaseModel):
     detail: str
     error: str
     errors: list[WrongValue] = []
+    slot_eta_s: int | SkipJsonSchema[None] = None
+    slot_eta_measured: bool | SkipJsonSchema[None] = None
+    limit: str | SkipJsonSchema[None] = None
+    state: str | SkipJsonSchema[None] = None
+    budget: str | SkipJsonSchema[None] = None
+    revision: int | SkipJsonSchema[None] = None
+    existing_id: UUID | SkipJsonSchema[None] = None
+    next_at: datetime | SkipJsonSchema[None] = None
+    number: int | SkipJsonSchema[None] = None
+    scope: str | SkipJsonSchema[None] = None
 
 
 def answer(problem: Problem) -> JSONResponse:

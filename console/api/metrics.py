@@ -13,6 +13,7 @@ from shared.clock import monotonic
 router = APIRouter(tags=["health"])
 
 PATH = "/metrics"
+_TEXT = {"content": {it: {"schema": {"type": "string"}} for it in ("text/plain", "application/openmetrics-text")}}
 # However many ask, the rows are looked at so often.
 GOOD_FOR_S = 2.0
 
@@ -41,7 +42,7 @@ def while_nobody_is_known(accept: str) -> Response:
     return Response(encode(registry(PostgresAway())), headers={"Content-Type": content_type})
 
 
-@router.get(PATH, response_class=Response)
+@router.get(PATH, response_class=Response, responses={200: _TEXT})
 def get_metrics(request: Request, slots: Slots, talk: Talk, accept: Annotated[str, Header()] = "") -> Response:
     """Prometheus's text, or OpenMetrics for who asks for it; 200 also while a server is away, which it says."""
     text, content_type = request.app.state.metrics.told(accept, Gathered(slots, talk))

@@ -1,6 +1,7 @@
 """The API keeps to its own description: it validates, and nothing that anybody could ask makes it fail."""
 
 import os
+import re
 from typing import Any
 
 import schemathesis
@@ -14,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.console.conftest import Api
+from tests.console.conftest import SLEEPS, Api
 from tests.console.test_api_tokens import token
 
 # More of them by hand: SCHEMATHESIS_EXAMPLES=200.
@@ -79,3 +80,53 @@ def asked(operation: Any, known: dict[str, str], wrong: list[str]) -> list[int]:
 
     ask()
     return statuses
+
+
+TOLD = {"location", "etag", "retry-after", "idempotency-replayed"}
+
+
+def test_what_an_answer_carries_beside_its_body_is_described(api: Api) -> None:
+    """Headers, members of refusals, statuses: a client made from the description knows them all."""
+    place, again = api.workspace(), {"Idempotency-Key": "only-once"}
+    path, json = f"/api/schedules/{api.schedule(place)['id']}", {"Content-Type": "application/json"}
+    tag = api.ask("GET", path).headers["ETag"]
+    first = api.ask("POST", f"{path}/execute", headers=again).json()["firing_id"]
+    api.ask("POST", "/api/firings", params={"queue": "true"}, json={"workspace_id": place, "target": SLEEPS})
+    described = Described(api)
+
+    assert described.ask("POST", "/api/workspaces", json={"name": "there"}) == (201, {"location", "etag"})
+    assert described.ask("POST", "/api/workspaces", json={"name": "there"}) == (409, {"existing_id"})
+    assert described.ask("POST", "/api/workspaces", content="{", headers=json) == (400, set())
+    assert described.ask("POST", "/api/workspaces", content="{}", headers={"Content-Type": "a/b"}) == (415, set())
+    assert described.ask("GET", path, headers={"If-None-Match": tag}) == (304, {"etag"})
+    assert described.ask("PATCH", path, json={"prompt": "x"}, headers={"If-Match": '"9"'}) == (412, {"revision"})
+    assert described.ask("POST", f"{path}/execute", headers=again) == (200, {"location", "idempotency-replayed"})
+    full = {"retry-after", "limit", "slot_eta_s", "slot_eta_measured"}
+    assert described.ask("POST", f"{path}/execute") == (429, full)
+    assert described.ask("POST", f"/api/firings/{first}/rerun") == (409, {"state"})
+    assert described.ask("GET", "/metrics") == (200, set())
+
+
+class Described:
+    """The API beside its own description."""
+
+    def __init__(self, api: Api) -> None:
+        self._api, self._described = api, api.get("/api/openapi.json")
+        self._problem = set(self._described["components"]["schemas"]["ProblemDetails"]["properties"])
+
+    def ask(self, method: str, path: str, **given: Any) -> tuple[int, set[str]]:
+        """The status, and what came beside the body or beyond what every refusal has; all of it is described."""
+        answer = self._api.ask(method, path, **given)
+        says = self._described["paths"][re.sub(r"/[0-9a-f-]{36}", self._name, path)][method.lower()]["responses"]
+        known = says[str(answer.status_code)]
+        headers, members = TOLD & set(answer.headers), set[str]()
+        if answer.status_code >= 400:
+            members = set(answer.json()) - {"type", "title", "status", "detail", "error", "errors"}
+        assert headers <= {it.lower() for it in known.get("headers", {})}
+        assert members <= self._problem
+        assert not answer.content or answer.headers["Content-Type"].partition(";")[0] in known["content"]
+        return answer.status_code, headers | members
+
+    def _name(self, found: re.Match[str]) -> str:
+        before = found.string[: found.start()].rpartition("/")[2]
+        return f"/{{{before.removesuffix('s')}_id}}"
