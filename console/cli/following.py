@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from console.cli.server import Server
-from shared.rules.text import one_line
+from shared.rules.text import one_line, words_of
 
 
 def follow(api: Server, firing: str, *, as_json: bool) -> dict[str, Any]:
@@ -22,13 +22,4 @@ def tell(event: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(event))
         return
-    click.echo(f"{event['at'][11:19]}  {event['kind']:<7}  {one_line(_words(event['data']))}")
-
-
-def _words(data: Mapping[str, Any]) -> str:
-    """What it says to people: its text, else its facts, as the dashboard has them."""
-    for name in ("text", "message"):
-        if isinstance(data.get(name), str):
-            return data[name]
-    facts = ", ".join(f"{key} {value}" for key, value in data.items() if key not in ("type", "name"))
-    return f"{data.get('name', '')} {facts}".strip()
+    click.echo(f"{event['at'][11:19]}  {event['kind']:<7}  {one_line(words_of(event['data']))}")

@@ -19,6 +19,7 @@ from console.pages.render import show
 from console.problems import not_found
 from shared.rules.reasons import Reason
 from shared.rules.states import State
+from shared.rules.text import words_of
 from shared.rules.why.told import Why
 from shared.store import firing_detail, firing_events, firings, overview, schedule_history, schedules
 from shared.store.firing_detail import Given, Tried
@@ -61,7 +62,7 @@ def one_firing(request: Request, rows: Rows, firing_id: UUID) -> Response:
             known,
             given,
             firing_detail.attempts(connection, firing_id),
-            [(it, _words(it.data)) for it in said],
+            [(it, words_of(it.data)) for it in said],
             schedule_history.slot_wait_ms(connection, firing_id),
             _without(why.why, known.error),
             words.brief_error(known.error, _SHORT_ERROR),
@@ -74,15 +75,6 @@ def _without(why: Why, error: str | None) -> Why:
     said = f" ({error})"
     steps = tuple(replace(it, words=it.words.replace(said, "")) for it in why.steps)
     return replace(why, words=why.words.replace(said, ""), steps=steps)
-
-
-def _words(data: dict[str, Any]) -> str:
-    """What an event says to people: its text, else its facts."""
-    for name in ("text", "message"):
-        if isinstance(data.get(name), str):
-            return data[name]
-    facts = [f"{key} {value}" for key, value in data.items() if key not in ("type", "name")]
-    return " ".join([str(data.get("name", "")), ", ".join(facts)]).strip()
 
 
 class Wanted(BaseModel):

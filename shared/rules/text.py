@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TypeAlias, cast
 
 MAX_DEPTH = 32
@@ -50,6 +51,15 @@ def one_line(text: str | bytes, limit: int = 0) -> str:
     if limit and len(text) > limit:
         text = text[: limit - 1] + "…"
     return _UNSHOWABLE.sub(_escape, text)
+
+
+def words_of(said: Mapping[str, object]) -> str:
+    """What an event of a payload says to people: its text, else its facts."""
+    for name in ("text", "message"):
+        if isinstance(text := said.get(name), str):
+            return text
+    facts = ", ".join(f"{key} {value}" for key, value in said.items() if key not in ("type", "name"))
+    return f"{said.get('name', '')} {facts}".strip()
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -74,11 +74,6 @@ class Ended:
         return {"workspace": self.workspace_id, "schedule": self.schedule_id, "firing": self.firing_id}
 
 
-def lock_ending(connection: Postgres, token: int) -> Ended | None:
-    """The same of a single token; None when there is no such token."""
-    return lock_endings(connection, [token]).get(token)
-
-
 def lock_endings(connection: Postgres, tokens: Sequence[int]) -> dict[int, Ended]:
     """Locks the schedules, then the firings and attempts of tokens; one that does not exist is missing.
 

@@ -282,7 +282,7 @@ def run(api: Api, firing: str, for_s: int = 60) -> int:
 def complete(api: Api, firing: str, token: int) -> None:
     database: Database = api.app.state.database
     with database.transaction() as connection:
-        ending = settlement.lock_ending(connection, token)
+        ending = settlement.lock_endings(connection, [token]).get(token)
         assert ending is not None
         completed = Becomes("completed", "completed")
         assert end_attempt(connection, ending, completed, Report(None, exit_code=0))

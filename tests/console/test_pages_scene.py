@@ -111,7 +111,7 @@ class Scene:
         """Ends a running firing: completed, or failed for a reason."""
         status = "completed" if reason is None else "failed"
         with self.database.transaction() as connection:
-            ended = settlement.lock_ending(connection, claimed.token)
+            ended = settlement.lock_endings(connection, [claimed.token]).get(claimed.token)
             assert ended is not None
             assert end_attempt(connection, ended, Becomes(status, status), Report(reason, error))
             measure(connection, ended, turns=3, reason=reason)

@@ -185,7 +185,7 @@ def dies(*_: Any, **__: Any) -> None:
 def end_one(world: World) -> None:
     token = world.one("select min(token) from attempts where ended_at is null")
     with world.rows.transaction():
-        ended = settlement.lock_ending(world.rows, token)
+        ended = settlement.lock_endings(world.rows, [token]).get(token)
         assert ended is not None
         end_attempt(world.rows, ended, Becomes("completed", "completed"), Report(None))
         measure(world.rows, ended)

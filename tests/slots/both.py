@@ -46,7 +46,7 @@ class Both:
     def settle(self, attempt: attempts.Attempt, status: str = "completed") -> bool:
         """Ends the run in Postgres, with its metrics, then gives its slot back in the gate."""
         with self.rows.sql.transaction():
-            ended = settlement.lock_ending(self.rows.sql, attempt.token)
+            ended = settlement.lock_endings(self.rows.sql, [attempt.token]).get(attempt.token)
             assert ended is not None
             told = self.rows.settle(attempt.token, status)
             if told and status != "queued":

@@ -69,7 +69,7 @@ class Rows:
     def settle(self, token: int, status: str = "completed", **over: Any) -> bool:
         outcome = {"queued": "requeued"}.get(status, status)
         with self.sql.transaction():
-            ended = settlement.lock_ending(self.sql, token)
+            ended = settlement.lock_endings(self.sql, [token]).get(token)
             assert ended is not None
             becomes: dict[str, Any] = {"status": status, "outcome": outcome, **over}
             report = Report("oom" if status == "failed" else None)

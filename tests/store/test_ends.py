@@ -11,7 +11,7 @@ USED = "select turns, input_tokens, output_tokens, cost_micros, remote_ref from 
 
 def end(rows: Rows, token: int, report: Report) -> None:
     with rows.sql.transaction():
-        ended = settlement.lock_ending(rows.sql, token)
+        ended = settlement.lock_endings(rows.sql, [token]).get(token)
         assert ended is not None
         assert end_attempt(rows.sql, ended, Becomes("completed", "completed"), report)
 
@@ -65,7 +65,7 @@ def test_how_long_a_firing_waited_is_from_its_place_in_line_to_its_claim(rows: R
     token = rows.claim(firing).token
 
     with rows.sql.transaction():
-        ended = settlement.lock_ending(rows.sql, token)
+        ended = settlement.lock_endings(rows.sql, [token]).get(token)
         assert ended is not None
         measure(rows.sql, ended)
 
@@ -81,7 +81,7 @@ def test_what_an_attempt_ran_and_the_pause_after_it_are_no_wait_of_the_next_one(
     token = rows.claim(first.firing_id).token
 
     with rows.sql.transaction():
-        ended = settlement.lock_ending(rows.sql, token)
+        ended = settlement.lock_endings(rows.sql, [token]).get(token)
         assert ended is not None
         measure(rows.sql, ended)
 

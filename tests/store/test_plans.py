@@ -104,7 +104,7 @@ def test_the_end_of_a_run_reads_no_other_though_statistics_say_that_nothing_runs
 
     with rows.sql.transaction():
         before = rows.one(READ, "firings")
-        ended = settlement.lock_ending(rows.sql, run.token)
+        ended = settlement.lock_endings(rows.sql, [run.token]).get(run.token)
         assert ended is not None
         assert end_attempt(rows.sql, ended, becomes, Report(None))
         rows.sql.execute("set constraints all immediate")
@@ -130,7 +130,7 @@ def test_an_attempt_is_found_by_its_token_though_statistics_say_that_there_is_no
         if deed == "renew":
             attempts.renew(rows.sql, tokens[50:53], LEASE)
         else:
-            ended = settlement.lock_ending(rows.sql, tokens[50])
+            ended = settlement.lock_endings(rows.sql, [tokens[50]]).get(tokens[50])
             assert ended is not None
             assert end_attempt(rows.sql, ended, Becomes("completed", "completed"), Report(None))
             rows.sql.execute("set constraints all immediate")
