@@ -17,7 +17,9 @@ def real(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("REDIS_URL", redis_url)
     database, app = Database(database_url), make_app("model")
     admissions = [Admission(database, addresses(), SETTINGS, app) for _ in range(3)]
-    yield Real(admissions)
+    made = Real(admissions)
+    yield made
+    made.broom.close()
     for it in admissions:
         it.gate.redis.close()
     close_app(app)

@@ -105,8 +105,10 @@ def _time(real: Real, f: int, before: World, after: World) -> None:
 
 def _learn(real: Real, before: World, after: World) -> None:
     """The real number of the gate's epoch where the model has another than before: numbers are used again there."""
+    if after.gate.epoch in (before.gate.epoch, 0):
+        return
     there = real.upkeep.gate.current_epoch()
-    if after.gate.epoch != before.gate.epoch and after.gate.epoch and there is not None:
+    if there is not None:
         real.epochs[after.gate.epoch] = there
 
 
