@@ -11,8 +11,9 @@ from pathlib import Path
 
 from shared.clock import now
 
-# A keeper comes round every quarter of its lease, beat at least every few seconds.
+# Beat touches it at least every few seconds, a keeper so often, however long its lease.
 OLDEST_S = 60.0
+TOUCH_EVERY_S = 15.0
 
 
 def touch() -> None:

@@ -24,7 +24,8 @@ every_doc = pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relativ
 SOMEWHERE = {"DATABASE_URL": "postgresql://", "REDIS_URL": "redis://"}
 ADDRESSES = """\
 # Every variable that Slotbeat reads, with its default. Written by `.venv/bin/python -m tests.test_docs`.
-# Commented lines are defaults. Where both addresses are missing, `make up` brings its own servers.
+# Commented lines are defaults, or examples where there is none. Where both addresses are missing, `make up` brings its
+# own servers.
 
 # Postgres, for instance postgresql://user:password@host:5432/database
 DATABASE_URL=
@@ -35,14 +36,16 @@ REDIS_URL=
 #CELERY_BROKER_URL=
 # The hash tag of all keys of the gate; another than the default is also the prefix of Celery's keys.
 #SLOTBEAT_NAMESPACE=slotbeat
-# A file that beats and workers touch while they live; `python -m shared.pulse` looks at its age.
+# A file that beats and workers touch while they live; `python -m shared.pulse` looks at its age. None by default.
 #SLOTBEAT_PULSE_FILE=/tmp/slotbeat-pulse
 # How events are logged: text, or json.
 #SLOTBEAT_LOG_FORMAT=text
-# Where traces of firings go (extra telemetry), and errors (extra sentry); without an address nothing is loaded.
+# Where traces of firings go (extra telemetry), and errors (extra sentry): nowhere by default, and nothing is loaded.
 #OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
 #SENTRY_DSN=
-# The server that the command line asks, and the token it shows there; default: the one of `make up`.
+# The folder in which `slotbeat up` runs, and other commands look for it.
+#SLOTBEAT_DIR=.slotbeat
+# The server that the command line asks, and the token it shows there; default: the one of that folder.
 #SLOTBEAT_URL=http://127.0.0.1:8000
 #SLOTBEAT_TOKEN=
 # A token that the API knows as an admin's from its start on: 32 characters or more, drawn at random.
@@ -144,6 +147,7 @@ def test_the_defaults_of_the_example_are_read_back_as_the_defaults_of_the_code()
     for name in (
         "SLOTBEAT_PULSE_FILE",
         "SLOTBEAT_LOG_FORMAT",
+        "SLOTBEAT_DIR",
         "SLOTBEAT_URL",
         "SLOTBEAT_TOKEN",
         "SLOTBEAT_ADMIN_TOKEN",
@@ -155,7 +159,8 @@ def test_the_defaults_of_the_example_are_read_back_as_the_defaults_of_the_code()
 
 
 def test_every_variable_that_the_code_reads_by_name_is_in_the_example() -> None:
-    read = set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", source() + Path(settings.__file__).read_text()))
+    text = source() + Path(settings.__file__).read_text()
+    read = set(re.findall(r"(?:environ(?:\.get\(|\[)|envvar=)\"([A-Z_]+)\"", text))
 
     assert {name for name in read if f"{name}=" not in EXAMPLE.read_text("utf-8")} <= {"LD_LIBRARY_PATH", "PATH"}
 

@@ -121,7 +121,9 @@ class Keeper(threading.Thread):
                 self._asides.pop(0)()
             if monotonic() >= self._interrupt_at:
                 self._interrupt()
-            self._wards.hear(max(0.0, min(self._renew_at, self._interrupt_at) - monotonic()))
+            pulse.touch()
+            left_s = min(self._renew_at, self._interrupt_at) - monotonic()
+            self._wards.hear(max(0.0, min(left_s, pulse.TOUCH_EVERY_S)))
         self._lag_s = max(self._lag_s * 0.9, monotonic() - until)
 
     def _heed_word(self, word: bytes) -> None:

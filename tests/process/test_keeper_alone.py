@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from shared import pulse
 from shared.celery_app import close_app, make_app
 from shared.clock import boottime
 from shared.store import attempts, processes
@@ -284,3 +286,15 @@ def test_how_late_a_keeper_comes_round_is_told_with_its_renewals(
 
     lag_ms = "select (facts ->> 'lag_ms')::float8 from processes where (facts ->> 'lag_ms')::float8 > 100"
     assert until(lambda: fleet.rows(lag_ms))
+
+
+def test_a_long_lease_makes_no_sign_of_life_late(shift: Shift, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else who watches over the process would end a worker that has nothing to renew yet, and with it what runs."""
+    sign = tmp_path / "pulse"
+    monkeypatch.setattr(pulse, "TOUCH_EVERY_S", 0.1)
+    monkeypatch.setenv("SLOTBEAT_PULSE_FILE", str(sign))
+    shift.station.tell_keeper(b"renew now")
+    until(sign.exists)
+
+    sign.unlink()
+    until(sign.exists)
