@@ -21,17 +21,17 @@ from workers.outcome import Outcome
 from workers.settle import settle_together
 from workers.station import Station
 
+REFUSES_BAD = """
+    create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$;
+    create trigger refuse before update on firings for each row
+      when (old.title = 'bad' and new.status = 'failed') execute function refuse()
+"""
+
 
 def test_an_ending_that_postgres_refuses_stops_none_of_those_it_was_sent_with(fleet: Fleet, station: Station) -> None:
     """REA-9: they share a transaction; then each has its own."""
     tokens = [running(fleet, title) for title in ("good", "bad", "fine")]
-    fleet.database.connection().execute(
-        """
-        create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$;
-        create trigger refuse before update on firings for each row
-          when (old.title = 'bad' and new.status = 'failed') execute function refuse()
-        """
-    )
+    fleet.database.connection().execute(REFUSES_BAD)
     for token in tokens:
         age(fleet, token, 80)
     sweep(fleet, station)
@@ -43,6 +43,30 @@ def test_an_ending_that_postgres_refuses_stops_none_of_those_it_was_sent_with(fl
     assert [status(fleet, token)[0] for token in tokens] == ["failed", "running", "failed"]
     assert counts == {"failed_rows": 1, "worker_lost_total": 2}
     assert fleet.rows("select count(*) from activity_logs where type = 'reaped'") == [(2,)]
+
+
+def test_one_that_cannot_be_ended_is_found_by_halves(
+    fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REA-9: ended one by one, a hundred take longer than a sweep may, as often as there is a bad one among them."""
+    tokens = [running(fleet, "bad" if n == 9 else "good") for n in range(16)]
+    fleet.database.connection().execute(REFUSES_BAD)
+    for token in tokens:
+        age(fleet, token, 80)
+    sweep(fleet, station)
+    for token in tokens:
+        age(fleet, token, 16)
+    together = list[int]()
+
+    def counted(database: Any, ended: Any, settings: Any) -> Any:
+        together.append(len(ended))
+        return settle_together(database, ended, settings)
+
+    monkeypatch.setattr(reaper, "settle_together", counted)
+    counts = sweep(fleet, station)
+
+    assert counts == {"failed_rows": 1, "worker_lost_total": 15}
+    assert together == [16, 8, 8, 4, 2, 1, 1, 2, 4]
 
 
 def test_more_than_one_read_of_suspects_is_judged_in_one_sweep(
