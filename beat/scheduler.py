@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 from celery.beat import Scheduler as CeleryScheduler
 
-from beat.cadence import timetable
 from beat.due import Ticked
 from beat.many import tick_many
 from beat.outwaited import end_outwaited
@@ -23,6 +22,7 @@ from shared.redis_modes import cluster_refused
 from shared.store import cadence, due, edits, processes
 from shared.store import settings as settings_table
 from shared.store.connection import Database, Postgres, connect
+from shared.timetable import timetable
 
 # Nothing wakes beat when a clock reaches a moment that was edited while LISTEN was down; this does.
 LONGEST_SLEEP_S = 1.0

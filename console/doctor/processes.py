@@ -7,9 +7,10 @@ from datetime import timedelta
 from console.doctor.finding import Finding, fail, ok, warn
 from console.doctor.here import on_this_host
 from console.doctor.patient import Patient
-from shared.celery_app import ALERT, FIRINGS, MAINTENANCE, REAP, RECONCILE, RETAIN, SWEEP, TALLY, WAKE
+from shared.celery_app import FIRINGS, MAINTENANCE, REAP, RECONCILE
 from shared.store import cadence, invariants, limits, roles, server
 from shared.store.processes import Process
+from shared.timetable import timetable
 
 WAITS_AT_MOST_S = 15.0
 _MISSED_PASSES = 3
@@ -88,14 +89,7 @@ def reconciler(patient: Patient) -> Iterator[Finding]:
 
 def upkeep(patient: Patient) -> Iterator[Finding]:
     """The smaller maintenance tasks run too: each by itself is missed late."""
-    settings = patient.settings
-    times = {
-        SWEEP: settings.sweep_every_s,
-        WAKE: settings.wake_every_s,
-        ALERT: settings.alert_every_s,
-        TALLY: settings.tally_every_s,
-        RETAIN: settings.retain_every_s,
-    }
+    times = {task: every_s for task, every_s in timetable(patient.settings).items() if task not in (REAP, RECONCILE)}
     found = [it for task, every_s in times.items() for it in _pass(patient, "upkeep", task, every_s)]
     wrong = [
         replace(it, words=f"{task}: {it.words}") for task, it in zip(times, found, strict=True) if it.level != "ok"

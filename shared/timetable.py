@@ -1,4 +1,4 @@
-"""How often each maintenance task is sent: one table, read like a timetable."""
+"""How often each maintenance task is to run: beat sends them by it, the doctor misses them by it."""
 
 from shared.celery_app import ALERT, REAP, RECONCILE, RETAIN, SWEEP, TALLY, WAKE
 from shared.settings import Settings
