@@ -9,8 +9,9 @@ from shared.events import event
 from shared.rules.endings import INTERRUPTED, NOT_STARTED, Becomes, Chances, after_attempt, reason_that_counts
 from shared.settings import Settings
 from shared.store import activity, attempts, settlement
-from shared.store.connection import Database, Postgres, sent_together
+from shared.store.connection import Database, Postgres
 from shared.store.endings import Endings
+from shared.store.together import sent_together
 from workers import heartbeats
 from workers.classes import is_judged, learn, lock_classes
 from workers.outcome import Outcome

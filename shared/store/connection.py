@@ -3,19 +3,17 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any, TypeVar
 
-from psycopg import Connection, Cursor, OperationalError, Pipeline
+from psycopg import Connection, OperationalError
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 Postgres = Connection[TupleRow]
-_Row = TypeVar("_Row")
 _Kind = TypeVar("_Kind", bound=Postgres)
 
 # What comes of a server that is away for now. Psycopg counts two of these among the faults of who asks: the server
@@ -52,55 +50,6 @@ def connect(
     options = _SERVER_TIMEOUTS + (_BY_INDEX if by_index else "")
     conninfo = make_conninfo(database_url, **_TIMEOUTS, application_name=application, options=options)
     return kind.connect(conninfo, autocommit=True, prepare_threshold=2)
-
-
-@contextmanager
-def sent_together(connection: Postgres, ahead: Callable[[Postgres], object] | None = None) -> Iterator[None]:
-    """A transaction whose statements do not wait for each other's answers: only a fetch waits, and the end.
-
-    psycopg's own block would wait twice more, for BEGIN and before COMMIT. `ahead` is a transaction of its own, sent
-    before this one and not waited for either: it stands, whatever becomes of what follows.
-    """
-    usual = connection.cursor_factory
-    try:
-        with connection.pipeline() as sent:
-            connection.cursor_factory = partial(_Synced, sent)  # pyright: ignore[reportAttributeAccessIssue]
-            connection.execute("begin")
-            if ahead is not None:
-                ahead(connection)
-                connection.execute("commit and chain")
-            yield
-            connection.execute("commit")
-    except BaseException:
-        if not connection.closed:
-            connection.rollback()
-        raise
-    finally:
-        connection.cursor_factory = usual
-
-
-class _Synced(Cursor[_Row]):
-    """Fetches after a Sync, where psycopg only asks for a flush, in the same one round trip.
-
-    To a server that was not told Sync its client is still at work, and no timeout of its own would ever end the
-    transaction of a process that is frozen there, or whose host is gone, nor give back the rows that it has locked.
-    """
-
-    def __init__(self, sent: Pipeline, connection: Connection[Any], **options: Any) -> None:
-        super().__init__(connection, **options)
-        self._sent = sent
-
-    def fetchone(self) -> _Row | None:
-        self._sync()
-        return super().fetchone()
-
-    def fetchall(self) -> list[_Row]:
-        self._sync()
-        return super().fetchall()
-
-    def _sync(self) -> None:
-        if self.pgresult is None:
-            self._sent.sync()
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, suppress
 import psycopg
 import pytest
 
-from shared.store.connection import Postgres, connect, sent_together
+from shared.store.connection import Postgres, connect
+from shared.store.together import sent_together
 from tests.waiting import until
 
 WAYS: dict[str, Callable[[Postgres], AbstractContextManager[object]]] = {
