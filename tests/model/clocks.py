@@ -66,9 +66,12 @@ def of_time(world: World, rules: Rules) -> Steps:
             (it.f, it.r) == (f, r) and it.age >= rules.deadline_age for it in world.payloads
         ):
             continue
+        fault = _is_new(world, f, r)
+        if fault and not rules.faults:
+            continue
         later = _later(world, f, r, rules)
         if later != world:
-            yield Step(("time_passes", f, r), later, _is_new(world, f, r))
+            yield Step(("time_passes", f, r), later, fault)
 
 
 def _is_new(world: World, f: int, r: int) -> int:
@@ -81,9 +84,9 @@ def _is_new(world: World, f: int, r: int) -> int:
 
 def _later(world: World, f: int, r: int, rules: Rules) -> World:
     workers = tuple(
-        it._replace(age=min(it.age + 1, rules.deadline_age)) if _asks(it) == (f, r) else it for it in world.workers
+        [it._replace(age=min(it.age + 1, rules.deadline_age)) if _asks(it) == (f, r) else it for it in world.workers]
     )
-    payloads = tuple(sorted(_older(it, rules) if (it.f, it.r) == (f, r) else it for it in world.payloads))
+    payloads = tuple(sorted([_older(it, rules) if (it.f, it.r) == (f, r) else it for it in world.payloads]))
     row = world.rows.firings[f]
     rows = world.rows
     if row.status == RUNNING and row.r == r:

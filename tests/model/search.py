@@ -65,15 +65,15 @@ class Graph:
         return [number for number, done in enumerate(reached) if not done]
 
 
-def steps(world: World, rules: Rules, *, faults: bool = True) -> Steps:
-    """Whatever may happen next; without `faults` most of what would be one is left out."""
-    found = _steps(world, rules, faults=faults)
+def steps(world: World, rules: Rules) -> Steps:
+    """Whatever may happen next."""
+    found = _steps(world, rules)
     if all(it.phase != "ahead" for it in world.workers):
         return found
     return (it for it in found if not waits_for_locks(world, it))
 
 
-def _steps(world: World, rules: Rules, *, faults: bool) -> Steps:
+def _steps(world: World, rules: Rules) -> Steps:
     for i in (0, 1):
         yield from of_worker(world, i, rules)
     yield from of_guards(world, rules)
@@ -81,7 +81,7 @@ def _steps(world: World, rules: Rules, *, faults: bool) -> Steps:
     yield from of_reconciler(world, rules)
     yield from of_reaper(world, rules)
     yield from of_operator(world, rules)
-    if faults:
+    if rules.faults:
         yield from of_faults(world, rules)
 
 
@@ -114,10 +114,11 @@ def no_garbage() -> Iterator[None]:
 def _explore(graph: Graph, layer: list[int], earliest: int | None, *, faults: bool) -> list[tuple[int, Step]]:
     """Everything that can be reached from here without a fault; the faults that may come next."""
     beyond: list[tuple[int, Step]] = []
+    rules = graph.rules._replace(faults=faults)
     for number in layer:  # grows while it is read
         if earliest is not None and len(graph.worlds) >= earliest:
             return []
-        for step in steps(graph.worlds[number], graph.rules, faults=faults):
+        for step in steps(graph.worlds[number], rules):
             if not step.fault:
                 _take(graph, layer, number, step)
             elif faults:

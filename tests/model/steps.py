@@ -60,7 +60,7 @@ def of_worker(world: World, i: int, rules: Rules) -> Steps:
             yield from _settle_and_claim(world, i, rules)
         case _:  # settled, or back from Postgres with a no
             yield from _tell_gate(world, i, rules)
-    if worker.phase != "idle":
+    if rules.faults and worker.phase != "idle":
         yield Step(("crash", i), with_worker(world, i, idle(worker)), 1)
 
 
@@ -120,6 +120,8 @@ def _ask_postgres(world: World, i: int, rules: Rules) -> Steps:
             after = Worker("back", worker.f, worker.r, out=told.answer, epoch=worker.epoch)
     claimed = with_rows(world, told.rows)
     yield Step(("commit", i), with_worker(claimed, i, after))
+    if not rules.faults:
+        return
     if told.rows is not world.rows:
         yield Step(("commit_answer_lost", i), with_worker(claimed, i, worker._replace(n=told.n)), 1)
     away = Worker("back", worker.f, worker.r, out="put", epoch=worker.epoch)
@@ -157,11 +159,14 @@ def _settle(world: World, i: int, rules: Rules) -> Steps:
     if worker.phase == "ended" and worker.out != "not":
         recorded = worker._replace(phase="recorded")
         yield Step(("record_exit", i), with_worker(with_rows(world, sql.exit_recorded(world, i)), i, recorded))
-        yield Step(("exit_not_recorded", i), with_worker(world, i, recorded), 1)
+        if rules.faults:
+            yield Step(("exit_not_recorded", i), with_worker(world, i, recorded), 1)
         return
     after = _asking(worker) if worker.taking else Worker("settled", worker.f, worker.r, epoch=worker.epoch)
     rows = sql.settled(world, i, rules)
     yield Step(("settle", i), with_worker(with_rows(world, rows), i, after))
+    if not rules.faults:
+        return
     if rows is not world.rows:
         yield Step(("settle_answer_lost", i), with_rows(world, rows), 1)
     yield Step(("postgres_away_at_settle", i), with_worker(world, i, after), 1)
@@ -184,7 +189,8 @@ def _release_ahead(world: World, i: int, rules: Rules) -> Steps:
 def _settle_and_claim(world: World, i: int, rules: Rules) -> Steps:
     """One transaction; if it breaks, the settle is made again alone, then the claim is asked for."""
     worker = world.workers[i]
-    yield Step(("cut_off", i), with_worker(world, i, worker._replace(phase="recorded")), 1)
+    if rules.faults:
+        yield Step(("cut_off", i), with_worker(world, i, worker._replace(phase="recorded")), 1)
     settled = with_worker(with_rows(world, sql.settled(world, i, rules)), i, _asking(worker))
     if not worker.taking:
         yield Step(("settle", i), settled)
@@ -226,7 +232,8 @@ def _tell_gate(world: World, i: int, rules: Rules) -> Steps:
         yield Step((name, i), with_gate(free, act(world.gate, worker.f, worker.r, rules)))
         if worker.phase == "settled":
             yield from _take_next(world, i, rules)
-    yield Step(("gate_away", i), free, 1)
+    if rules.faults:
+        yield Step(("gate_away", i), free, 1)
 
 
 def _take_next(world: World, i: int, rules: Rules) -> Steps:
@@ -240,4 +247,5 @@ def _take_next(world: World, i: int, rules: Rules) -> Steps:
     taken = with_gate(world, lua.known(gate, other, LEASED + r))
     leased = Worker("leased", other, r, epoch=worker.epoch)
     yield Step(("release_and_take", i, other), with_worker(taken, i, leased))
-    yield Step(("take_answer_lost", i, other), with_worker(taken, i, idle(worker)), 1)
+    if rules.faults:
+        yield Step(("take_answer_lost", i, other), with_worker(taken, i, idle(worker)), 1)

@@ -74,7 +74,8 @@ def of_reaper(world: World, rules: Rules) -> Steps:
         if row.status != RUNNING or not (row.exit or due):
             continue
         after = with_rows(world, sql.ended(world.rows, f, row.exit or "lost", rules))
-        yield Step(("reap_untold", f), after, 1)
+        if rules.faults:
+            yield Step(("reap_untold", f), after, 1)
         if lua.is_whole(world):
             gate = lua.release(world.gate, f, row.r, rules)
             if after.rows.firings[f].status == QUEUED:
@@ -92,7 +93,8 @@ def of_operator(world: World, rules: Rules) -> Steps:
     told = world._replace(telling=NOTHING_TO_TELL)
     if lua.is_whole(world):
         yield Step(("tell_cap", world.telling), told._replace(gate=lua.set_cap(world.gate, world.telling, rules)))
-    yield Step(("cap_not_told",), told, 1)
+    if rules.faults:
+        yield Step(("cap_not_told",), told, 1)
 
 
 def of_faults(world: World, rules: Rules) -> Steps:

@@ -29,6 +29,7 @@ class Rules(NamedTuple):
     caps: tuple[int, ...] = ()  # what an operator may set the cap to
     max_attempts: int = 2
     deadline_age: int = 1  # 2: a lease has an earlier part, in which it can be renewed
+    faults: bool = True  # False: the steps that are a fault need not be told, for nobody will look at them
 
 
 class Row(NamedTuple):
