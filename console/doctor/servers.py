@@ -168,7 +168,7 @@ def redis_memory(patient: Patient) -> Iterator[Finding]:
 
 
 def redis_disk(patient: Patient) -> Iterator[Finding]:
-    """It need not forget all with each restart."""
+    """It need not forget the messages with each restart."""
     told: Any = patient.redis.info("persistence")
     try:
         saves: Any = patient.redis.config_get("save")
@@ -179,7 +179,7 @@ def redis_disk(patient: Patient) -> Iterator[Finding]:
     else:
         yield warn(
             "redis disk",
-            "nothing is kept: each restart costs a rebuild and all messages",
+            "nothing is kept: each restart costs all messages that wait there",
             patient.redis_cli("config set appendonly yes"),
         )
 
