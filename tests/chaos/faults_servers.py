@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable
+from functools import wraps
 from random import Random
 from typing import Any
 
@@ -29,12 +31,24 @@ def all_of(server: Server) -> list[int]:
     return [server.pid, *(it.pid for it in descendants(server.pid))]
 
 
+def in_turn(deed: Callable[[World, Random], None]) -> Callable[[World, Random], None]:
+    """For what ends a server and starts it: the end of another fault may be about to revive it."""
+
+    @wraps(deed)
+    def done(world: World, dice: Random) -> None:
+        world.in_turn(lambda: deed(world, dice))
+
+    return done
+
+
 @fault
+@in_turn
 def redis_killed(world: World, dice: Random) -> None:
     world.servers.redis.restart()
 
 
 @fault
+@in_turn
 def redis_killed_with_its_data(world: World, dice: Random) -> None:
     world.servers.redis.kill()
     shutil.rmtree(world.servers.redis.kind.data)
@@ -42,6 +56,7 @@ def redis_killed_with_its_data(world: World, dice: Random) -> None:
 
 
 @fault
+@in_turn
 def redis_away(world: World, dice: Random) -> None:
     world.servers.redis.kill()
     wait_until(lambda: False, dice.uniform(1, 3))
@@ -92,6 +107,7 @@ def redis_disk_full(world: World, dice: Random) -> float:
 
 
 @fault
+@in_turn
 def failover_to_a_stale_replica(world: World, dice: Random) -> None:
     """What answers now has seen nothing of the last seconds, and says that it is Redis."""
     server = world.servers.redis
@@ -156,11 +172,13 @@ def gate_forgot_its_usage(world: World, dice: Random) -> None:
 
 
 @fault
+@in_turn
 def postgres_killed(world: World, dice: Random) -> None:
     world.servers.postgres.restart()
 
 
 @fault
+@in_turn
 def postgres_stopped_at_once(world: World, dice: Random) -> None:
     """Immediate shutdown: no word to anybody, recovery at the next start."""
     server = world.servers.postgres
@@ -171,6 +189,7 @@ def postgres_stopped_at_once(world: World, dice: Random) -> None:
 
 
 @fault
+@in_turn
 def postgres_away(world: World, dice: Random) -> None:
     """For longer than a lease: guards end what runs."""
     world.servers.postgres.kill()

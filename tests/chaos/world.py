@@ -126,12 +126,12 @@ class World:
         return self.later(seconds, lambda: [signal_to(pid, SIGCONT) for pid in reversed(pids)])
 
     def revive(self, server: Server) -> None:
-        """Starts a server that has ended meanwhile.
+        """Starts a server that has ended meanwhile."""
+        self.in_turn(lambda: None if server.running else server.start())
 
-        By a thread that stays: a server ends with the thread that started it.
-        """
-        if not server.running:
-            self._starter.submit(server.start).result()
+    def in_turn(self, deed: Callable[[], object]) -> None:
+        """One after the other, by a thread that stays: a server ends with the thread that started it."""
+        self._starter.submit(deed).result()
 
     def set_cap(self, key: str, cap: int | None) -> None:
         """Notes from when to when which cap may have been in force, whatever becomes of the deed."""
