@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from psycopg import Error, ProgrammingError
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 from shared.store.connection import Postgres
 
 _Given = Sequence[Any] | Mapping[str, Any] | None
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE)
+_NO_SUCH_STATEMENT = b"26000"
 _PLACE = re.compile(r"%(?:\((\w+)\)s|s|%)")
 
 
@@ -58,7 +59,7 @@ class _Sent:
         self._connection = connection
         self._line = connection.pgconn
         self._names = _PREPARED.setdefault(connection, {})
-        self._asked: deque[_Cursor | tuple[bytes, Any]] = deque()
+        self._asked: deque[_Execution | _Key] = deque()
         self._socket = select.poll()
         self.transformer = Transformer(connection)
         self._line.enter_pipeline_mode()
@@ -70,15 +71,18 @@ class _Sent:
     def send(self, query: str, given: _Given, cursor: "_Cursor") -> None:
         """Sends one statement, prepared when it is first met; the cursor is told its result by a sync."""
         words, values = _written(query, given)
-        told = self.transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        key = words, self.transformer.types
-        name = self._names.get(key)
+        load = self.transformer
+        told = load.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        self._execute(_Execution(_Key(words, load.types), told, load.formats, cursor))
+
+    def _execute(self, it: "_Execution") -> None:
+        name = self._names.get(it.key)
         if name is None:
-            name = self._names[key] = b"together_%d" % next(_NUMBERS)
-            self._line.send_prepare(name, words, self.transformer.types)
-            self._asked.append(key)
-        self._line.send_query_prepared(name, told, self.transformer.formats)
-        self._asked.append(cursor)
+            name = self._names[it.key] = b"together_%d" % next(_NUMBERS)
+            self._line.send_prepare(name, *it.key)
+            self._asked.append(it.key)
+        self._line.send_query_prepared(name, it.told, it.formats)
+        self._asked.append(it)
 
     def sync(self) -> None:
         """Hears all answers; raises the first error among them, when the server has heard of it too.
@@ -86,19 +90,35 @@ class _Sent:
         A Sync, and not a flush alone: to a server that was not told it its client is still at work, and no timeout of
         its own would ever end the transaction of a process that is frozen there, or whose host is gone.
         """
+        sent = [it for it in self._asked if isinstance(it, _Execution)]
+        failed = self._hear()
+        # psycopg drops all statements of a connection with each transaction that it takes back. Where even the first of
+        # a block was not known, no transaction has begun, and nothing of it was done.
+        if failed is not None and self._knew_nothing(failed):
+            self._names.clear()
+            for it in sent:
+                self._execute(it)
+            failed = self._hear()
+        if failed is not None:
+            raise error_from_result(failed)
+
+    def _knew_nothing(self, failed: Any) -> bool:
+        unknown = failed.error_field(DiagnosticField.SQLSTATE) == _NO_SUCH_STATEMENT
+        return unknown and self._line.transaction_status == TransactionStatus.IDLE
+
+    def _hear(self) -> Any:
+        """Gives each cursor its result, up to the Sync; answers the first that is an error, or None."""
         self._line.pipeline_sync()
         failed = None
         while (result := self._next()) is not None:
             asked = self._asked.popleft()
-            if result.status not in _FAILED:
-                if isinstance(asked, _Cursor):
-                    asked.pgresult = result
-                continue
-            if not isinstance(asked, _Cursor):
-                del self._names[asked]
-            failed = failed or result
-        if failed is not None:
-            raise error_from_result(failed)
+            if result.status in _FAILED:
+                failed = failed or result
+                if isinstance(asked, _Key):
+                    del self._names[asked]
+            elif isinstance(asked, _Execution):
+                asked.cursor.pgresult = result
+        return failed
 
     def _next(self) -> Any:
         """The next statement's result; None at the Sync."""
@@ -174,8 +194,20 @@ class _Cursor:
         return self._rows
 
 
+class _Key(NamedTuple):
+    words: bytes
+    types: Any
+
+
+class _Execution(NamedTuple):
+    key: _Key
+    told: Sequence[Any]
+    formats: Any
+    cursor: _Cursor
+
+
 # By connection: the names of the statements that it has prepared, by their words and the types of their parameters.
-_PREPARED: WeakKeyDictionary[Postgres, dict[tuple[bytes, Any], bytes]] = WeakKeyDictionary()
+_PREPARED: WeakKeyDictionary[Postgres, dict[_Key, bytes]] = WeakKeyDictionary()
 _NUMBERS = count()
 
 

@@ -152,6 +152,40 @@ def test_what_an_error_kept_from_being_prepared_is_prepared_the_next_time(connec
         assert connection.execute("select 'never prepared before'").fetchone() == ("never prepared before",)
 
 
+def taken_back(connection: Postgres) -> None:
+    """psycopg ends a transaction that it takes back by dropping the statements of its connection, if it made any."""
+    for _ in range(4):
+        connection.execute("select 'one of psycopg''s own' where %s", [True])
+    with connection.transaction(force_rollback=True):
+        connection.execute("insert into kept values ('not for long')")
+
+
+def test_an_error_behind_statements_that_were_dropped_is_the_one_that_is_raised(connection: Postgres) -> None:
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            send_all(connection, "insert into kept values ('good')", "insert into kept values ('bad')")
+        taken_back(connection)
+
+    assert kept(connection) == []
+    assert is_as_it_was(connection)
+
+
+def test_statements_that_were_dropped_are_prepared_again_and_nothing_is_done_twice(connection: Postgres) -> None:
+    def ahead(to: Postgres) -> None:
+        to.execute("insert into kept values (%s)", ["ahead"])
+
+    for time in (1, 2, 3):
+        with sent_together(connection, ahead):
+            connection.execute("insert into kept values (%s)", ["in it"])
+            found = connection.execute("select count(*) from kept where word = %s", ["in it"])
+            assert found.fetchone() == (time,)
+            connection.execute("insert into kept values (%s)", ["behind"])
+        taken_back(connection)
+
+    assert kept(connection) == ["ahead"] * 3 + ["behind"] * 3 + ["in it"] * 3
+    assert is_as_it_was(connection)
+
+
 @pytest.mark.parametrize("given", [["one"], ["one", "two", "three"]], ids=["too few", "too many"])
 def test_parameters_must_be_as_many_as_their_places(connection: Postgres, given: list[str]) -> None:
     with pytest.raises(psycopg.ProgrammingError, match="2 placeholders"), sent_together(connection):
