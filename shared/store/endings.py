@@ -90,7 +90,8 @@ _DEEDS = _forms(
       from ROWS
     """,
 )
-# The row is compared as a whole, so that no other index than that of keys would do.
+# The row is compared as a whole, so that no other index than that of keys would do; and each is looked up by itself,
+# which is what "offset 0" says: joined to the list, the table would be read as a whole by a plan of when it was empty.
 _ALERTS = _forms(
     (
         *("id uuid", "dedupe text", "kind text", "title text", "body text", "workspace uuid", "schedule uuid"),
@@ -103,7 +104,8 @@ _ALERTS = _forms(
      where num_nulls(it.dedupe) = 0
        and not exists (select from alerts a
                         where a.dedupe_key = it.dedupe
-                          and (a.dedupe_key, a.at) > (it.dedupe, now() - interval '1 hour'))
+                          and (a.dedupe_key, a.at) > (it.dedupe, now() - interval '1 hour')
+                       offset 0)
     """,
 )
 # Guarded by the token: whoever is not the live attempt any more changes nothing. Both are found by their key, and

@@ -159,15 +159,17 @@ def startable_among(connection: Postgres, ids: Sequence[UUID]) -> list[InLine]:
 
 def startable_of(connection: Postgres, schedules: Sequence[UUID]) -> list[InLine]:
     """Of each schedule the first queued firing that may start now: it waited for another one of it to end."""
-    # In the order of its line, so that of a hundred that wait one or two are looked at.
+    # In the order of its line, so that of a hundred that wait one or two are looked at; and none of those that a pause
+    # holds (`is_held_by_pause`), as it holds all that wait once a schedule was paused for its failures.
     with connection.cursor(row_factory=class_row(InLine)) as cursor:
         return cursor.execute(
             """
             select it.*
-              from (select distinct unnest(%s::uuid[]) as schedule) as asked
+              from (select id as schedule, status = 'paused' as paused from schedules where id = any(%s)) as asked
              cross join lateral (
                    select f.id, f.workspace_id, f.lane, f.line_no, f.priority, f.forced, f.title from firings f
                     where f.schedule_id = asked.schedule and f.status in ('queued', 'running')
+                      and (not asked.paused or f.source = 'rerun' or f.forced)
                       and (select true from startable s where s.id = f.id) is not null
                     order by f.line_no limit 1) as it
              order by asked.schedule

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import OperationalError
 
+from shared.settings import Settings
 from shared.store import attempts
 from shared.store.liveness import LiveAttempt
 from tests.databases import away
@@ -18,7 +19,7 @@ from tests.process.test_reaper import age, running, status, sweep
 from tests.process.test_reaper import station as station
 from workers import reaper
 from workers.outcome import Outcome
-from workers.settle import settle_together
+from workers.settle import settle, settle_together
 from workers.station import Station
 
 REFUSES_BAD = """
@@ -28,15 +29,21 @@ REFUSES_BAD = """
 """
 
 
-def test_an_ending_that_postgres_refuses_stops_none_of_those_it_was_sent_with(fleet: Fleet, station: Station) -> None:
-    """REA-9: they share a transaction; then each has its own."""
-    tokens = [running(fleet, title) for title in ("good", "bad", "fine")]
+def lost_with_a_bad_one(fleet: Fleet, station: Station, *titles: str) -> list[int]:
+    """Tokens of attempts that the next sweep ends; the end of what is titled "bad" is refused by Postgres."""
+    tokens = [running(fleet, title) for title in titles]
     fleet.database.connection().execute(REFUSES_BAD)
     for token in tokens:
         age(fleet, token, 80)
     sweep(fleet, station)
     for token in tokens:
         age(fleet, token, 16)
+    return tokens
+
+
+def test_an_ending_that_postgres_refuses_stops_none_of_those_it_was_sent_with(fleet: Fleet, station: Station) -> None:
+    """REA-9: they share a transaction; then each has its own."""
+    tokens = lost_with_a_bad_one(fleet, station, "good", "bad", "fine")
 
     counts = sweep(fleet, station)
 
@@ -49,13 +56,7 @@ def test_one_that_cannot_be_ended_is_found_by_halves(
     fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """REA-9: ended one by one, a hundred take longer than a sweep may, as often as there is a bad one among them."""
-    tokens = [running(fleet, "bad" if n == 9 else "good") for n in range(16)]
-    fleet.database.connection().execute(REFUSES_BAD)
-    for token in tokens:
-        age(fleet, token, 80)
-    sweep(fleet, station)
-    for token in tokens:
-        age(fleet, token, 16)
+    lost_with_a_bad_one(fleet, station, *(["good"] * 9 + ["bad"] + ["good"] * 6))
     together = list[int]()
 
     def counted(database: Any, ended: Any, settings: Any) -> Any:
@@ -126,3 +127,14 @@ def test_a_sweep_whose_postgres_goes_away_ends_and_the_next_one_finds_all(
     fleet.database.close()
 
     assert sweep(fleet, station) == {"worker_lost_total": 3}
+
+
+def test_an_attempt_ends_over_a_connection_that_took_a_transaction_back(fleet: Fleet) -> None:
+    """psycopg drops all statements of its connection then, and with its own those that a settle had prepared."""
+    for taken_back in (False, False, False, True, False):
+        token = running(fleet)
+        assert settle(fleet.database, token, Outcome(None, exit_code=0), Settings()).answer == "ok"
+        assert status(fleet, token) == ("completed", None)
+        if taken_back:
+            with pytest.raises(ZeroDivisionError), fleet.database.transaction():
+                raise ZeroDivisionError

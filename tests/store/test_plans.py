@@ -9,6 +9,7 @@ from shared.rules.endings import Becomes, Report
 from shared.store import attempts, due, firings, settlement
 from shared.store.due import LOCK_DUE
 from shared.store.endings import Endings
+from shared.store.together import sent_together
 from tests.store.rows import LEASE, Rows, end_attempt
 
 MANY_SCHEDULES = """
@@ -143,11 +144,12 @@ def test_an_attempt_is_found_by_its_token_though_statistics_say_that_there_is_no
 def test_a_settle_planned_while_there_was_little_reads_no_more_once_there_is_much(rows: Rows, together: int) -> None:
     """A worker's plans are kept, and the first ones are of the day of its installation."""
     rows.cap("fleet", 300)
+    rows.sql.execute("set enable_seqscan = off")  # as a worker's connections have it
     read: list[dict[str, int]] = []
-    for many in (2, 250):
+    for many in (4, 250):
         tokens = [rows.running(schedule_id=rows.schedule(), max_run_seconds=90).token for _ in range(many)]
-        rows.sql.execute("vacuum analyze") if many == 2 else rows.sql.execute(MANY_ALERTS)
-        with rows.sql.transaction():
+        rows.sql.execute("vacuum analyze") if many == 4 else rows.sql.execute(MANY_ALERTS)
+        with sent_together(rows.sql):
             before = {it: rows.one(READ, it) for it in ("attempts", "schedules", "alerts")}
             page = Endings()
             for ended in settlement.lock_endings(rows.sql, tokens[-together:]).values():
@@ -185,6 +187,24 @@ def test_of_hundreds_that_wait_of_a_schedule_those_in_front_are_looked_at(rows: 
 
     assert [it.id for it in found] == [first, only]
     assert read < 20
+
+
+def test_of_what_waits_while_its_schedule_is_paused_only_what_no_pause_holds_is_looked_at(rows: Rows) -> None:
+    schedules = {}
+    for free in ({"forced": True}, {"source": "rerun"}):
+        schedule = rows.schedule()
+        of_it = [rows.firing(schedule_id=schedule, **(free if n in (60, 61) else {})) for n in range(100)]
+        schedules[schedule] = of_it[60]
+    rows.sql.execute("update schedules set status = 'paused', paused_reason = 'failure_streak'")
+    rows.sql.execute("vacuum analyze")
+
+    with rows.sql.transaction():
+        before = rows.one(READ, "firings")
+        found = firings.startable_of(rows.sql, list(schedules))
+        read = rows.one(READ, "firings") - before
+
+    assert {it.id for it in found} == set(schedules.values())
+    assert read < 200 + 10
 
 
 def test_a_free_slot_is_found_among_ten_thousand_held_or_free(rows: Rows) -> None:
