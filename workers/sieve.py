@@ -15,6 +15,17 @@ _OURS = (FIRINGS, MAINTENANCE)
 class Channel(redis.Channel):
     """Kombu's channel, but what cannot be read is dropped where it would raise into the worker's main loop."""
 
+    def close(self) -> None:
+        """Closes it, also where the read that is under way finds the connection lost.
+
+        Kombu leaves such a channel open. When the worker then closes it a second time, without its transport, and had
+        a message that waited for a free process, it would raise what ends the worker, and all that runs in it.
+        """
+        try:
+            super().close()
+        except self.connection_errors:
+            super().close()
+
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)

@@ -13,7 +13,7 @@ from console.deeds import pausing
 from console.deeds.settings import write as write_setting
 from shared.clock import boottime
 from shared.settings import read
-from tests.chaos import checks, promptness, testimony
+from tests.chaos import checks, complaints, promptness, testimony
 from tests.chaos.faults import Deed, Injected, every_kind, inject, plan
 from tests.chaos.faults_people import ACTOR, repair
 from tests.chaos.load import FLEET_CAP, Load, furnish
@@ -166,6 +166,7 @@ def judge(world: World, result: Result, found: list[str]) -> dict[str, list[str]
         "stuck": found,
         "leaked": list(left.values()),
         "rows": list(checks.broken_rows(world)),
+        "unexplained errors": list(complaints.unexplained(it.log for it in world.members)),
         "late": [late for it in result.prompt for late in it.late],
     }
 

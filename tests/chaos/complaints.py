@@ -1,0 +1,43 @@
+"""What the members say in their logs that no fault explains: no invariant need show that the code is wrong there."""
+
+import builtins
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import kombu.exceptions
+import psycopg.errors
+import redis.exceptions
+
+_SAID = re.compile(r"(?P<end>Unrecoverable error)|(?:error=\"|raised unexpected: )(?P<kind>\w+)(?:: (?P<why>[A-Z]+))?")
+_KNOWN = (psycopg.errors, psycopg, redis.exceptions, kombu.exceptions, builtins)
+# A server that is away, is ending, cannot write or is overloaded, and a connection to it that breaks.
+_OUTAGE = (psycopg.OperationalError, psycopg.InternalError, redis.ConnectionError, redis.TimeoutError, OSError)
+_REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "LOADING", "WRONGTYPE", "OOM")
+# What the faults put there themselves: a gate that was emptied, a broken schedule, and hostile messages.
+_PUT_THERE = ("Unseeded", "BadCron", "RaiseException")
+_HOSTILE = re.compile(r"message\.refused|raised unexpected: (TypeError\(.*argument|ValueError\('badly formed)")
+
+
+def unexplained(logs: Iterable[Path]) -> Iterator[str]:
+    """Each kind once for each log, with the line that says it."""
+    for log in logs:
+        seen = set[str]()
+        for line in log.read_text(errors="replace").splitlines():
+            said = _SAID.search(line)
+            if said is None or _HOSTILE.search(line) or _is_weather(said):
+                continue
+            what = said["end"] or said["kind"]
+            if what not in seen:
+                seen.add(what)
+                yield f"{log.name}: {line[:300]}"
+
+
+def _is_weather(said: re.Match[str]) -> bool:
+    kind = said["kind"]
+    if kind is None:
+        return False
+    if kind == "ResponseError":
+        return said["why"] in _REFUSALS
+    found = next((getattr(it, kind) for it in _KNOWN if hasattr(it, kind)), None)
+    return kind in _PUT_THERE or (isinstance(found, type) and issubclass(found, _OUTAGE))
