@@ -1,9 +1,11 @@
 """How a worker waits for its broker: Celery would wait half a minute between two tries, or not at all."""
 
 import time
+import warnings
 from functools import partial
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 from shared.events import trouble
@@ -12,6 +14,8 @@ from workers.bootsteps import turned
 # Redis is back, and a worker fetches again within this: invariant 7 leaves fifteen seconds for everything.
 LONGEST_WAIT_S = 5.0
 REFUSED_WAIT_S = 1.0
+# With each connection that is lost Celery writes eight lines on a setting, which is set.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 class Consumer(CeleryConsumer):

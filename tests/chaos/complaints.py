@@ -9,13 +9,17 @@ import kombu.exceptions
 import psycopg.errors
 import redis.exceptions
 
-_SAID = re.compile(r"(?P<end>Unrecoverable error)|(?:error=\"|raised unexpected: )(?P<kind>\w+)(?:: (?P<why>[A-Z]+))?")
+_SAID = re.compile(r"(?P<end>Unrecoverable error)|(?:error=\"|raised unexpected: )(?P<kind>\w+)")
 _KNOWN = (psycopg.errors, psycopg, redis.exceptions, kombu.exceptions, builtins)
 # A server that is away, is ending, cannot write or is overloaded, and a connection to it that breaks.
-_OUTAGE = (psycopg.OperationalError, psycopg.InternalError, redis.ConnectionError, redis.TimeoutError, OSError)
-_REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "LOADING", "WRONGTYPE", "OOM")
+_OUTAGE = (
+    *(psycopg.OperationalError, psycopg.InternalError, kombu.exceptions.OperationalError, OSError),
+    *(redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.OutOfMemoryError),
+    *(redis.exceptions.ReadOnlyError, redis.exceptions.BusyLoadingError),
+)
+_REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "LOADING", "WRONGTYPE")
 # What the faults put there themselves: a gate that was emptied, a broken schedule, and hostile messages.
-_PUT_THERE = ("Unseeded", "BadCron", "RaiseException")
+_PUT_THERE = ("Unseeded", "BadCron")
 _HOSTILE = re.compile(r"message\.refused|raised unexpected: (TypeError\(.*argument|ValueError\('badly formed)")
 
 
@@ -38,6 +42,6 @@ def _is_weather(said: re.Match[str]) -> bool:
     if kind is None:
         return False
     if kind == "ResponseError":
-        return said["why"] in _REFUSALS
+        return any(it in said.string for it in _REFUSALS)
     found = next((getattr(it, kind) for it in _KNOWN if hasattr(it, kind)), None)
     return kind in _PUT_THERE or (isinstance(found, type) and issubclass(found, _OUTAGE))

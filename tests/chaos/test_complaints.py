@@ -13,6 +13,8 @@ from tests.chaos.complaints import unexplained
         'keeper.trouble error="AdminShutdown: terminating connection" leases=1',
         'settle.no_answer error="InternalError_: could not extend file" firing="f"',
         'beat.trouble error="ResponseError: MISCONF Errors writing to the AOF file"',
+        'beat.trouble error="ResponseError: Command # 1 (LLEN x) of pipeline caused error: WRONGTYPE Operation"',
+        'keeper.trouble error="OutOfMemoryError: command not allowed" leases=1',
         'keeper.trouble error="ConnectionError: Connection closed by server." leases=0',
         'release.not_told error="Unseeded: the gate is not of epoch 1" firing="f"',
         "Task slotbeat.execute[i] raised unexpected: TypeError('execute() takes 2 positional arguments')",
