@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, Error, OperationalError
 from psycopg.conninfo import make_conninfo
-from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
-from psycopg.pq import TransactionStatus
+from psycopg.errors import FeatureNotSupported, IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 
 Postgres = Connection[TupleRow]
-_Kind = TypeVar("_Kind", bound=Postgres)
 
 # What comes of a server that is away for now. Psycopg counts two of these among the faults of who asks: the server
 # writes nothing, as a standby that nobody has promoted yet; or it waited too long for us within a transaction.
@@ -36,12 +35,36 @@ _SERVER_TIMEOUTS = (
 _BY_INDEX = " -c enable_seqscan=off"
 
 
+def meant(error: Error) -> Error:
+    """An OperationalError for a statement whose answer a migration has changed: prepared, it is refused for ever."""
+    if error.diag.source_function != "RevalidateCachedQuery":
+        return error
+    return OperationalError(f"another connection is needed: {error}")
+
+
+class Lasting(Connection[TupleRow]):
+    """A connection that is closed by what would be refused on it for ever, and not on the next one."""
+
+    def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's own, through which everything goes that waits for the server."""
+        try:
+            return super().wait(*args, **kwargs)
+        except FeatureNotSupported as error:
+            if (told := meant(error)) is error:
+                raise
+            self.close()
+            raise told from error
+
+
+_Kind = TypeVar("_Kind", bound=Postgres)
+
+
 def connect(
     database_url: str,
     *,
     application: str = "slotbeat",
     by_index: bool = False,
-    kind: type[_Kind] = Connection[TupleRow],
+    kind: type[_Kind] = Lasting,
 ) -> _Kind:
     """A connection in autocommit mode; raises psycopg.OperationalError when there is none to be had.
 
@@ -76,9 +99,16 @@ def _shut(own: socket.socket) -> None:
         own.shutdown(socket.SHUT_RDWR)
 
 
-def _writes_nothing(known: Postgres) -> bool:
-    """Whether the server is a standby, or was made read-only, as it says itself; the next may be another."""
-    if known.info.transaction_status != TransactionStatus.IDLE:
+def _is_of_no_use(known: Postgres) -> bool:
+    """Whether nothing comes of it, though it is open.
+
+    It owes an answer that nobody waits for, since whoever waited was interrupted: by a signal, or by a socket that had
+    an error and nothing to be read yet. Or its server is a standby, or was made read-only, as it says itself.
+    """
+    status = known.info.transaction_status
+    if status == TransactionStatus.ACTIVE:
+        return known.info.pipeline_status == PipelineStatus.OFF
+    if status != TransactionStatus.IDLE:
         return False
     told = (known.info.parameter_status(it) for it in ("in_hot_standby", "default_transaction_read_only"))
     return "on" in told
@@ -93,9 +123,9 @@ class Database:
         self._own = threading.local()
 
     def connection(self) -> Postgres:
-        """This thread's connection; one that is broken, or whose server writes nothing, is replaced."""
+        """This thread's connection; one that is broken, or of no use, is replaced."""
         known: Postgres | None = getattr(self._own, "connection", None)
-        if known is not None and not known.closed and _writes_nothing(known):
+        if known is not None and not known.closed and _is_of_no_use(known):
             known.close()
         if known is None or known.closed or known.broken:
             known = self._own.connection = self._connect()

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 import psycopg
-from psycopg import Connection, OperationalError
+from psycopg import OperationalError
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import ConnectionTimeout
-from psycopg.rows import TupleRow
 
 from shared.clock import monotonic
 from shared.events import trouble
-from shared.store.connection import Database, Postgres, connect, cut_after
+from shared.store.connection import Database, Lasting, Postgres, connect, cut_after
 
 # One that is busy is silent for as long too: it is asked on another connection before anybody is let go. Both
 # together stay well below the ten seconds after which Prometheus would take a frozen server for an API that is down.
@@ -37,7 +36,7 @@ class Place(NamedTuple):
     port: int
 
 
-class LetGo(Connection[TupleRow]):
+class LetGo(Lasting):
     """A connection that says since when it waits, and whose wait another thread can end."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -15,7 +15,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
-from shared.store.connection import Postgres
+from shared.store.connection import Postgres, meant
 
 _Given = Sequence[Any] | Mapping[str, Any] | None
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED, ExecStatus.BAD_RESPONSE)
@@ -94,17 +94,17 @@ class _Sent:
         failed = self._hear()
         # psycopg drops all statements of a connection with each transaction that it takes back. Where even the first of
         # a block was not known, no transaction has begun, and nothing of it was done.
-        if failed is not None and self._knew_nothing(failed):
+        if failed is not None and failed.error_field(DiagnosticField.SQLSTATE) == _NO_SUCH_STATEMENT:
             self._names.clear()
-            for it in sent:
-                self._execute(it)
-            failed = self._hear()
+            if self._line.transaction_status == TransactionStatus.IDLE:
+                for it in sent:
+                    self._execute(it)
+                failed = self._hear()
         if failed is not None:
-            raise error_from_result(failed)
-
-    def _knew_nothing(self, failed: Any) -> bool:
-        unknown = failed.error_field(DiagnosticField.SQLSTATE) == _NO_SUCH_STATEMENT
-        return unknown and self._line.transaction_status == TransactionStatus.IDLE
+            error = error_from_result(failed)
+            if (told := meant(error)) is not error:
+                self._connection.close()
+            raise told
 
     def _hear(self) -> Any:
         """Gives each cursor its result, up to the Sync; answers the first that is an error, or None."""
