@@ -9,7 +9,8 @@ import kombu.exceptions
 import psycopg.errors
 import redis.exceptions
 
-_SAID = re.compile(r"(?P<end>Unrecoverable error)|(?:error=\"|raised unexpected: )(?P<kind>\w+)")
+# A worker ends by itself whose children are killed as it starts.
+_SAID = re.compile(r"(?P<end>Unrecoverable error)(?!: WorkerLostError)|(?:error=\"|raised unexpected: )(?P<kind>\w+)")
 _KNOWN = (psycopg.errors, psycopg, redis.exceptions, kombu.exceptions, builtins)
 # A server that is away, is ending, cannot write or is overloaded, and a connection to it that breaks.
 _OUTAGE = (

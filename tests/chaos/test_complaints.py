@@ -19,6 +19,7 @@ from tests.chaos.complaints import unexplained
         'release.not_told error="Unseeded: the gate is not of epoch 1" firing="f"',
         "Task slotbeat.execute[i] raised unexpected: TypeError('execute() takes 2 positional arguments')",
         'message.refused error="JSONDecodeError: Expecting value" queue="firings"',
+        "Unrecoverable error: WorkerLostError('Could not start worker processes')",
         'firing.settled firing="f" status="failed" reason="target_error"',
     ],
 )
