@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import class_row, dict_row
+from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from shared.store.connection import Postgres, connect
@@ -183,6 +184,20 @@ def test_statements_that_were_dropped_are_prepared_again_and_nothing_is_done_twi
         taken_back(connection)
 
     assert kept(connection) == ["ahead"] * 3 + ["behind"] * 3 + ["in it"] * 3
+    assert is_as_it_was(connection)
+
+
+def test_a_statement_that_alone_was_dropped_fails_once(connection: Postgres) -> None:
+    """As where the preparing of the first of a block was cancelled, and psycopg dropped the others before the next."""
+    send_all(connection, "insert into kept values ('first')", "select 'the one'")
+    [(name,)] = connection.execute("select name from pg_prepared_statements where statement like '%the one%'")
+    connection.execute(SQL("deallocate {}").format(Identifier(name)))
+
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        send_all(connection, "insert into kept values ('second')", "select 'the one'")
+    send_all(connection, "insert into kept values ('third')", "select 'the one'")
+
+    assert kept(connection) == ["first", "third"]
     assert is_as_it_was(connection)
 
 
