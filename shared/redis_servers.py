@@ -89,14 +89,27 @@ class _Client(Redis):
         if not self._at_it.acquire(blocking=False):
             return super().evalsha(sha, numkeys, *words)
         try:
-            if self._kept is None or self._kept_by != os.getpid():  # a process that forked shares no connection
-                self._kept, self._kept_by = self.connection_pool.get_connection(), os.getpid()
             try:
-                return self._asked(self._kept, "EVALSHA", sha, numkeys, *words)
+                return self._asked(self._at_hand(), "EVALSHA", sha, numkeys, *words)
             except (RedisConnectionError, ReadOnlyError):
                 return super().evalsha(sha, numkeys, *words)
         finally:
             self._at_it.release()
+
+    def _at_hand(self) -> Any:
+        """The connection that is kept: another one after a fork, and where the Sentinels have named another primary."""
+        known = self._kept
+        if known is None or self._kept_by != os.getpid():  # a process that forked shares no connection
+            self._kept, self._kept_by = self.connection_pool.get_connection(), os.getpid()
+        elif not self.connection_pool.owns_connection(known):
+            self._give_up(known)
+            self._kept = self.connection_pool.get_connection()
+        return self._kept
+
+    def _give_up(self, connection: Any) -> None:
+        self._kept = None
+        connection.disconnect()
+        self.connection_pool.release(connection)
 
     def _asked(self, connection: Any, *words: Any) -> Any:
         """The answer; a connection that may have another one to come is given up."""
@@ -110,9 +123,7 @@ class _Client(Redis):
             raise
         finally:
             if not whole:
-                self._kept = None
-                connection.disconnect()
-                self.connection_pool.release(connection)
+                self._give_up(connection)
         return answer
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:

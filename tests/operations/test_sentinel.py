@@ -95,6 +95,31 @@ def test_a_replica_that_takes_over_is_found_and_its_gate_rebuilt_while_payloads_
     assert told.most_at_once() == 2
 
 
+def test_a_script_goes_to_the_primary_that_is_named_now_though_the_former_one_answers(
+    servers_watched: tuple[Server, Server], redis_url: str
+) -> None:
+    sentinels = watched(redis_url)
+    assert sentinels is not None
+    named = servers_watched[1]
+    with client(redis_url) as redis, Redis.from_url(named.url.rpartition("/")[0] + "/3") as other:
+        redis.set("who", "former")
+        sha = str(redis.script_load("return redis.call('get', 'who')"))
+        assert redis.evalsha(sha, 0) == b"former"
+
+        # What Sentinels do to a former primary that they cannot reach: nothing.
+        with Redis(*sentinels.hosts[1], password=sentinels.their_password) as sentinel:
+            sentinel.sentinel_remove("house")
+            other.replicaof("no", "one")
+            other.set("who", "named")
+            other.script_load("return redis.call('get', 'who')")
+            sentinel.sentinel_monitor("house", LOOPBACK, named.port, 1)
+            sentinel.sentinel_set("house", "auth-pass", urlsplit(named.url).password)
+        redis.connection_pool.disconnect(inuse_connections=False)
+        assert redis.get("who") == b"named"
+
+        assert [redis.evalsha(sha, 0) for _ in range(2)] == [b"named"] * 2
+
+
 def test_the_doctors_remedies_name_the_primary_and_no_password(
     servers_watched: tuple[Server, Server], database_url: str, redis_url: str
 ) -> None:
