@@ -119,7 +119,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Held:
-    """A holder past its expiry, or what the gate knows of a firing: state '' where it knows nothing."""
+    """A holder past its expiry, or what the gate knows of a firing: state '' where it knows nothing.
+
+    'astray' is one that waits where nobody will come upon it, for a key of its line was lost.
+    """
 
     firing: UUID
     state: str

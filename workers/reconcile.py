@@ -183,12 +183,14 @@ class Pass:
             self.counts["probes_total"] += len(elected)
 
     def _unknown_queued(self) -> None:
-        """Queued, startable, unknown to Redis: offered."""
+        """Queued, startable, unknown to Redis or astray in it: offered."""
         after = -1
         while waiting := firings.startable(self._station.database.connection(), after, BATCH):
             after = waiting[-1].line_no
             states = self._ask(lambda gate, ids=[it.id for it in waiting]: gate.states(ids))
-            unknown = [it for it, held in zip(waiting, states, strict=True) if not held.state]
+            if astray := [held.firing for held in states if held.state == "astray"]:
+                self._station.admission.withdraw(astray)
+            unknown = [it for it, held in zip(waiting, states, strict=True) if held.state in ("", "astray")]
             if unknown:
                 self._station.admission.offer(unknown)
                 self._note("offered", *[it.id for it in unknown])

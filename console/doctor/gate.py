@@ -142,6 +142,8 @@ def _waiting(patient: Patient) -> Iterator[Difference]:
         for it in patient.gate.states([it.id for it in waiting]):
             if not it.state:
                 yield "could start and are unknown to the gate", str(it.firing)
+            elif it.state == "astray":
+                yield "could start and stand in no line of the gate", str(it.firing)
 
 
 def _members(patient: Patient) -> Iterator[Difference]:

@@ -165,8 +165,18 @@ def gate_believes_in_other_caps(world: World, dice: Random) -> None:
 
 @fault
 def gate_forgot_its_usage(world: World, dice: Random) -> None:
+    _forget(world, "used:*", "holders")
+
+
+@fault
+def gate_forgot_its_line(world: World, dice: Random) -> None:
+    """As where Redis evicts."""
+    _forget(world, dice.choice(["queue:*", "lanes:*", "ready", "queues", "resting", "parked:*", "drained:*"]))
+
+
+def _forget(world: World, *parts: str) -> None:
     with broker(world) as client:
-        for part in ("used:*", "holders"):
+        for part in parts:
             for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:{part}"):
                 client.delete(key)
 

@@ -113,6 +113,19 @@ def test_a_firing_that_could_start_and_is_in_no_line(ward: Ward) -> None:
     assert ward.one(gate.gate) == ("fail", f"1 could start and are unknown to the gate: {forgotten}", (HEALS, REBUILDS))
 
 
+def test_who_stands_in_no_line_of_the_gate_is_named(ward: Ward) -> None:
+    """A key of it was lost, as by a Redis that evicts: the gate knows them, and comes upon nobody."""
+    start(ward)
+    stranded = ward.rows.firing()
+    # No worker: it is not handed over at once.
+    ward.admission.offer_again([stranded])
+    assert ward.one(gate.gate)[0] == "ok"
+    ward.admission.gate.redis.delete(key(ward, f"queue:{ward.rows.workspace}:"))
+
+    words = f"1 could start and stand in no line of the gate: {stranded}"
+    assert ward.one(gate.gate) == ("fail", words, (HEALS, REBUILDS))
+
+
 def test_a_stranger_in_the_line(ward: Ward) -> None:
     start(ward)
     stranger = uuid4()

@@ -214,6 +214,10 @@ class GateMachine(RuleBasedStateMachine):
         every_queue_can_be_found(exact, books, self.model)
 
     @invariant()
+    def nobody_waits_astray(self) -> None:
+        assert "astray" not in {it.state for it in self.gate.states(self.model.known)}
+
+    @invariant()
     def the_caps_hold_and_nobody_waits_in_vain(self) -> None:
         model = self.model
         for limit, cap in model.caps.items():
