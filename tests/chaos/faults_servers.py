@@ -171,7 +171,7 @@ def gate_forgot_its_usage(world: World, dice: Random) -> None:
 @fault
 def gate_forgot_its_line(world: World, dice: Random) -> None:
     """As where Redis evicts."""
-    _forget(world, dice.choice(["queue:*", "lanes:*", "ready", "queues", "resting", "parked:*", "drained:*"]))
+    _forget(world, "queue:*", dice.choice(["lanes:*", "ready", "queues", "resting", "parked:*", "drained:*"]))
 
 
 def _forget(world: World, *parts: str) -> None:
