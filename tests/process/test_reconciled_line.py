@@ -10,7 +10,7 @@ from shared.keys import gate_root
 from shared.store import firings
 from tests.process.conftest import Fleet
 from tests.process.test_reconciler import one_pass, state
-from tests.process.test_reconciler import station as station
+from tests.process.test_reconciler import station as station  # noqa: PLC0414 a fixture
 from tests.store.rows import by_hand
 from workers.station import Station
 
