@@ -211,6 +211,8 @@ class Endings:
 def _send(connection: Postgres, forms: tuple[LiteralString, LiteralString], rows: list[Row]) -> None:
     one, many = forms
     if len(rows) == 1:
-        connection.execute(one, rows[0])
+        # Numbers as text: by its size a number is of one type or another, and none of no type. Each would make another
+        # statement of it, prepared and planned for itself as long as the connection lives.
+        connection.execute(one, {name: str(it) if type(it) in (int, float) else it for name, it in rows[0].items()})
     elif rows:
         connection.execute(many, [json.dumps(rows, default=str)])

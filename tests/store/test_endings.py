@@ -110,6 +110,31 @@ def test_a_page_writes_what_its_endings_would_have_written_one_after_the_other(r
     assert slots_of(rows, [*together.values(), *alone.values()]) == 0
 
 
+@pytest.mark.parametrize("with_schedule", [True, False])
+def test_an_ending_is_the_same_statements_whatever_its_numbers(
+    rows: Rows, database_url: str, with_schedule: bool
+) -> None:
+    """Else a connection that lives for weeks has a hundred of the same, each with a plan of its own."""
+    database = Database(database_url)
+    sizes = (None, 3, 40_000, 5_000_000_000)
+    for size in sizes:
+        used: dict[str, Any] = {"input_tokens": size, "output_tokens": size, "cost_micros": size}
+        turns, lasts = size and min(size, 40_000), size and size / 3
+        about = {"schedule_id": rows.schedule(name=str(size))} if with_schedule else {}
+        outcome = Outcome(None, exit_code=size and 0, turns=turns, peak_rss_mb=lasts, **used)
+        settle(database, rows.running(**about).token, outcome, SETTINGS, turns)
+    prepared = database.connection().execute(
+        "select count(*), count(distinct statement) from pg_prepared_statements where name like 'together%'"
+    )
+    (all_of_them, different) = prepared.fetchone() or (0, 0)
+    database.close()
+
+    assert all_of_them == different > 5
+    assert rows.all("select input_tokens, cost_micros, turns, peak_rss_mb is null from attempts order by token") == [
+        (size, size, min(size or 0, 40_000), size is None) for size in sizes
+    ]
+
+
 def slots_of(rows: Rows, tokens: list[int]) -> int:
     return rows.one("select count(*) from slots where token = any(%s)", tokens)
 
