@@ -1,5 +1,6 @@
 """A claim: the gate first, then Postgres, and what becomes of either's no."""
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -91,7 +92,8 @@ def _claim(station: Station, firing: UUID, celery_id: str | None, taken: Taken |
 def claimer(station: Station, celery_id: str | None) -> attempts.Claimer:
     """Who claims, as rows have it."""
     lease = timedelta(seconds=station.settings.lease_seconds)
-    return attempts.Claimer(station.worker.facts(), celery_id, station.admission.gate.epoch, lease)
+    facts = {**station.worker.facts(), "child": os.getpid()}
+    return attempts.Claimer(facts, celery_id, station.admission.gate.epoch, lease)
 
 
 def claim_lease_ms(station: Station) -> int:

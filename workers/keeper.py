@@ -1,5 +1,6 @@
 """The part of a worker that renews its leases, and stops what lost one."""
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,8 +17,8 @@ from shared.clock import boottime, monotonic, now
 from shared.events import event, trouble
 from shared.rules.endings import INTERRUPTED
 from shared.settings import Settings, cap_asked_for
-from shared.store import attempts, processes, running
-from workers import reaper, shop, tree
+from shared.store import attempts, liveness, processes, running
+from workers import reaper, shop, strays, tree
 from workers.seating import seat_again
 from workers.station import Station
 from workers.wards import Ward, Wards
@@ -140,7 +141,26 @@ class Keeper(threading.Thread):
         self._renew_at = min(self._renew_at, self._hurry_at)
 
     def _mourn(self, token: int) -> None:
-        """A pool child was killed: nobody else will end its attempt before the lease is over. Beside this loop."""
+        """A pool child was killed: nobody else will end its attempt before the lease is over. Beside this loop.
+
+        It may have had another one already, of which no guard knows.
+        """
+        self._renew_at = 0.0
+        self._reap(token)
+
+    def _mourn_unguarded(self) -> None:
+        """Attempts of pool children that were killed before a guard had said that it guards their payload."""
+        guarded = [ward.token for ward in self._wards.known()]
+        for token, child in liveness.unguarded(self._station.database.connection(), self._station.worker.id, guarded):
+            seen = tree.look(child)
+            if seen is not None and seen.alive() and os.getpid() in (child, seen.parent):
+                continue
+            if strays.has_guards(str(self._station.installation), child):
+                self._hurry_at = min(self._hurry_at, monotonic() + AFTER_TROUBLE_S)
+            else:
+                self._reap(token)
+
+    def _reap(self, token: int) -> None:
         threading.Thread(target=reaper.reap_orphan, args=(self._station, token), daemon=True).start()
 
     def _note_database(self) -> None:
@@ -203,6 +223,7 @@ class Keeper(threading.Thread):
         if alive:
             self._renew_leases(alive, settings)
         self._sign(len(alive))
+        self._mourn_unguarded()
         self._database_away.clear()
         self._tell_gate(alive, round(settings.lease_seconds * 1000))
 

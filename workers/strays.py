@@ -52,6 +52,12 @@ def end_strays(installation: str) -> int:
     return len(met)
 
 
+def has_guards(installation: str, parent: int) -> bool:
+    """Whether a guard is left of a process, which may be dead: it may begin yet what it was ordered."""
+    name = b"%d" % parent
+    return any(_is_guard(pid, installation) and _told(pid)[3:4] == [name] for pid in tree.everyone())
+
+
 def _told(pid: int) -> list[bytes]:
     """What a guard was told when made: mark, installation, control socket, parent. Nothing if it is none."""
     words = _read(pid, "cmdline").split(b"\0")

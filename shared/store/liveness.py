@@ -85,6 +85,18 @@ def of_host(connection: Postgres, node: str, boot_id: str) -> list[LiveAttempt]:
         ).fetchall()
 
 
+def unguarded(connection: Postgres, worker: str, guarded: Sequence[int]) -> list[tuple[int, int]]:
+    """Token and pool child of a worker's live attempts that no guard speaks for, and whose payload has not ended."""
+    return connection.execute(
+        """
+        select token, (worker ->> 'child')::int from attempts
+         where ended_at is null and exited_at is null and worker ->> 'id' = %s and worker ? 'child'
+           and token <> all(%s)
+        """,
+        [worker, list(guarded)],
+    ).fetchall()
+
+
 def mark_dead_ticks(connection: Postgres, found: Sequence[tuple[int, datetime]]) -> dict[int, int]:
     """One more sweep that found these attempts past their lease; the counts of those it was counted for.
 

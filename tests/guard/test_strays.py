@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.guard.scenes import PRELUDE, a_run, argv, until_it_says
+from tests.guard.scenes import INSTALLATION, PRELUDE, a_run, argv, until_it_says
 from tests.operations import hosts
 from tests.proc import is_alive
 from tests.waiting import until
 from workers import tree
 from workers.guarded import guarded
 from workers.guards import Guards
-from workers.strays import _is_guard, end_strays, strays
+from workers.strays import _is_guard, end_strays, has_guards, strays
 
 
 @pytest.fixture
@@ -126,6 +126,16 @@ def test_a_guard_in_a_container_beside_us_that_was_stopped_and_lost_its_worker_i
 
     assert end_strays(installation) >= 1
     assert not is_alive(guard)
+
+
+def test_the_guards_of_a_process_are_found_until_the_last_of_them_is_gone(guards: Guards) -> None:
+    guards.prepare()
+    assert has_guards(INSTALLATION, os.getpid())
+    assert not has_guards(INSTALLATION, os.getppid())
+    assert not has_guards(str(uuid4()), os.getpid())
+
+    guards.close()
+    assert not has_guards(INSTALLATION, os.getpid())
 
 
 def test_a_process_is_known_by_its_start_as_well(leave) -> None:

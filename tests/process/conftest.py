@@ -17,6 +17,7 @@ from shared.celery_app import close_app, make_app
 from shared.settings import Settings, addresses
 from shared.store import activity, attempts, workspaces
 from shared.store.connection import Database
+from tests.receiver import Receiver, receiving
 from tests.running import Start, Started
 from tests.store.rows import by_hand
 from tests.waiting import until
@@ -136,3 +137,9 @@ def station(fleet: Fleet) -> Iterator[Station]:
     aside.end()
     made.close()
     close_app(app)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made

@@ -5,8 +5,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from shared.answers import Full
 from shared.store import activity, firings
 from tests.process.conftest import Fleet
@@ -94,57 +92,6 @@ def test_a_frozen_workers_payload_is_ended_by_its_guard_before_it_runs_elsewhere
     assert outcomes(fleet) == [("requeued", "worker_lost"), ("completed", None)]
     assert fleet.rows("select status from firings") == [("completed",)]
     assert beat.running
-
-
-def test_a_killed_pool_child_loses_its_payload_and_the_worker_goes_on(fleet: Fleet, tmp_path: Path) -> None:
-    """F2."""
-    pid_file = tmp_path / "pid"
-    fleet.schedule(fleet.workspace(), "lost", witness(pid_file), max_attempts=2)
-    worker = fleet.worker("w1", concurrency=3)
-    fleet.beat()
-    payload = running_payload(fleet, pid_file)
-    [guard] = [it for it in worker.tree() if any(p.parent == it.pid and p.pid == payload for p in worker.tree())]
-
-    os.kill(guard.parent, signal.SIGKILL)
-
-    until(lambda: is_gone(payload))
-    assert fleet.ended() == [("lost", "completed", None)]
-    assert worker.running
-
-
-def test_a_killed_pool_childs_firing_is_tried_again_long_before_its_lease_is_over(fleet: Fleet, tmp_path: Path) -> None:
-    """Its guard ends the payload and says so; only the word of a guard whose parent is gone counts."""
-    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = "600"
-    pid_file = tmp_path / "pid"
-    fleet.schedule(fleet.workspace(), "lost", witness(pid_file), max_attempts=2, retry_backoff_s=0)
-    worker = fleet.worker("w1", concurrency=3)
-    fleet.beat()
-    payload = running_payload(fleet, pid_file)
-    [guard] = [it for it in worker.tree() if any(p.parent == it.pid and p.pid == payload for p in worker.tree())]
-
-    os.kill(guard.parent, signal.SIGKILL)
-
-    assert fleet.ended() == [("lost", "completed", None)]
-    assert outcomes(fleet) == [("requeued", "worker_lost"), ("completed", None)]
-    assert is_gone(payload)
-
-
-def test_a_pool_child_that_dies_between_exit_and_settle_holds_no_slot_for_long(fleet: Fleet) -> None:
-    """SLT-7: its settle waits for a row as it dies; its last payload's guard, idle by then, says whose that was."""
-    fleet.environment["SLOTBEAT_LEASE_SECONDS"] = fleet.environment["SLOTBEAT_EXIT_GRACE_S"] = "600"
-    schedule = fleet.schedule(fleet.workspace(), "done", ["sleep", "0.2"])
-    worker = fleet.worker("w1", concurrency=3)
-    fleet.beat()
-    until(lambda: fleet.rows("select status from firings") == [("running",)])
-    with psycopg.connect(fleet.environment["DATABASE_URL"]) as other:
-        other.execute("select from schedules where id = %s for update", [schedule])
-        until(lambda: fleet.rows("select exit_code from attempts") == [(0,)])
-        for child in [it.pid for it in worker.tree() if it.parent == worker.pid and "-m workers" in it.command]:
-            os.kill(child, signal.SIGKILL)
-
-    assert fleet.ended() == [("done", "completed", None)]
-    assert outcomes(fleet) == [("completed", None)]
-    assert fleet.rows("select count(token) from slots") == [(0,)]
 
 
 def test_a_full_fleet_refuses_a_run_now_and_leaves_nothing_behind(fleet: Fleet) -> None:

@@ -1,6 +1,5 @@
 """What a workspace's status does to what waits in it, and to everybody else."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +12,7 @@ from console.deeds import workspaces as deeds
 from shared.settings import Settings
 from shared.store import attempts, workspaces
 from tests.process.conftest import Fleet
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.waiting import until
 from workers import aside, sweep, wake
 from workers.station import Station
@@ -119,12 +118,6 @@ def test_what_waited_for_its_workspace_beyond_its_start_deadline_is_cancelled_an
     why = "select request_body ->> 'because' from activity_logs where type = 'firing_cancelled' order by 1"
     assert room.rows(why) == [("workspace_offline",), ("workspace_removed",)]
     assert end_outwaited(room.admission) == 0
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def wakes(fleet: Fleet, station: Station) -> dict[str, int]:

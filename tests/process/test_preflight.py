@@ -1,7 +1,6 @@
 """Before a payload: whether its workspace is fit (RUN-6)."""
 
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,12 @@ from shared import health
 from shared.celery_app import MAINTENANCE
 from shared.rules.fitness import Verdict
 from tests.process.conftest import Fleet
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from tests.waiting import until
 from workers.adapters.events import Event
 from workers.outcome import Outcome
 from workers.preflight import preflight
 from workers.station import Station
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
 
 
 def look(fleet: Fleet, station: Station, **over: Any) -> tuple[Outcome | None, list[Event]]:
