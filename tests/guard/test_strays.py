@@ -130,7 +130,8 @@ def test_a_guard_in_a_container_beside_us_that_was_stopped_and_lost_its_worker_i
 
 def test_the_guards_of_a_process_are_found_until_the_last_of_them_is_gone(guards: Guards) -> None:
     guards.prepare()
-    assert has_guards(INSTALLATION, os.getpid())
+    # A process that is being made has no words for a moment; it looks for its parent before it begins anything.
+    until(lambda: has_guards(INSTALLATION, os.getpid()))
     assert not has_guards(INSTALLATION, os.getppid())
     assert not has_guards(str(uuid4()), os.getpid())
 
