@@ -45,6 +45,11 @@ def behind_a_drain(fleet: Fleet) -> UUID:
     return waits(fleet, fleet.workspace(), forced=True)
 
 
+def lose(fleet: Fleet, part: str) -> None:
+    redis, root = fleet.admission.gate.redis, gate_root(fleet.admission.gate.namespace)
+    assert redis.delete(*redis.scan_iter(match=f"{root}:*:{part}")) == 1
+
+
 @pytest.mark.parametrize(
     ("part", "place"),
     [
@@ -62,9 +67,9 @@ def test_who_stood_there_is_put_in_line_again(
 ) -> None:
     waiting = place(fleet)
     assert one_pass(fleet, station) == {}
-    redis, root = fleet.admission.gate.redis, gate_root(fleet.admission.gate.namespace)
-    assert redis.delete(*redis.scan_iter(match=f"{root}:*:{part}")) == 1
+    lose(fleet, part)
     assert state(fleet, waiting) == "astray"
+    fleet.admission.fill()
 
     assert one_pass(fleet, station) == {"offered_total": 1}
     assert state(fleet, waiting) == "waiting"
@@ -74,3 +79,20 @@ def test_who_stood_there_is_put_in_line_again(
     fleet.admission.ask(lambda gate: gate.renew("w", 4, LEASE_MS, []))
     fleet.admission.fill()
     assert state(fleet, waiting) == "reserved"
+
+
+@pytest.mark.parametrize(("part", "place"), [("queue:*", in_a_queue), ("firing:*", behind_a_drain)])
+def test_whoever_comes_upon_what_was_lost_goes_on(
+    fleet: Fleet, station: Station, part: str, place: Callable[[Fleet], UUID]
+) -> None:
+    """Else each call that hands slots over would fail, for everybody."""
+    lost = place(fleet)
+    lose(fleet, part)
+
+    fleet.admission.set_cap("fleet", 2, "test")
+    fleet.admission.ask(lambda gate: gate.renew("w", 4, LEASE_MS, []))
+    other = waits(fleet, fleet.workspace("another"))
+    assert state(fleet, other) == "reserved"
+
+    assert one_pass(fleet, station) == {"offered_total": 1}
+    assert state(fleet, lost) == "reserved"

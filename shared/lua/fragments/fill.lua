@@ -22,6 +22,8 @@ end
 local function promise(workspace, lane, vtime, is_only)
   local queue = key('queue:', workspace .. ':' .. lane)
   local firing = call('ZPOPMIN', queue)[1]
+  -- Its key was lost. Who stood there is offered again by the reconciler.
+  if not firing then return show_head(workspace, lane) end
   call('HSET', key('vtime'), workspace, vtime + 1, '', vtime)
   call('ZADD', key('ready'), vtime + 1, workspace)
   -- The head of an only lane is compared with none: it is shown when another lane comes (heads.lua).

@@ -22,11 +22,12 @@ local function seldom()
     for i = 1, math.min(#waiting, 2 * most), 2 do
       local firing = waiting[i]
       local it = call('HMGET', key('firing:', firing), 'workspace', 'lane', 'title')
-      local limit = stopped_by(it[1], it[2])
+      -- Of one whose key was lost nothing is known: the reconciler offers it again.
+      local limit = it[1] and stopped_by(it[1], it[2])
       call('ZREM', key('forced'), firing)
       if limit then
         call('ZADD', key('drained:', limit), waiting[i + 1], firing)
-      else
+      elseif it[1] then
         reserve_for(firing, it[1], it[2], now + start_lease_ms)
         made[#made + 1] = {firing, it[3] or ''}
       end
