@@ -71,9 +71,8 @@ class _Sent:
     def send(self, query: str, given: _Given, cursor: "_Cursor") -> None:
         """Sends one statement, prepared when it is first met; the cursor is told its result by a sync."""
         words, values = _written(query, given)
-        load = self.transformer
-        told = load.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        self._execute(_Execution(_Key(words, load.types), told, load.formats, cursor))
+        told = self.transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        self._execute(_Execution(_Key(words, self.transformer.types), told, self.transformer.formats, cursor))
 
     def _execute(self, it: "_Execution") -> None:
         name = self._names.get(it.key)

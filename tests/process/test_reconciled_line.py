@@ -7,22 +7,18 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.keys import gate_root
-from shared.store import firings
 from tests.process.conftest import Fleet
-from tests.process.test_reconciler import one_pass, state
+from tests.process.test_reconciler import one_pass, queued, state
 from tests.process.test_reconciler import station as station  # noqa: PLC0414 a fixture
-from tests.store.rows import by_hand
 from workers.station import Station
 
 LEASE_MS = 60_000
 
 
 def waits(fleet: Fleet, workspace: UUID, **over: Any) -> UUID:
-    firing = by_hand(workspace, **over)
-    connection = fleet.database.connection()
-    firings.add_by_hand(connection, firing, firings.next_line_no(connection))
-    fleet.admission.offer_again([firing.id])
-    return firing.id
+    firing = queued(fleet, workspace, **over)
+    fleet.admission.offer_again([firing])
+    return firing
 
 
 def in_a_queue(fleet: Fleet) -> UUID:

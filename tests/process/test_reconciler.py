@@ -1,6 +1,7 @@
 """Redis held against Postgres: each kind of difference, made on purpose, is healed in one pass."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +11,8 @@ from shared.celery_app import RECONCILE, close_app, make_app
 from shared.settings import Settings
 from shared.store import activity, cadence, firings, processes
 from tests.process.conftest import Fleet
-from tests.process.test_lost_workers import by_hand
 from tests.process.test_reaper import running
+from tests.store.rows import by_hand
 from workers import reconcile
 from workers.identity import this_worker
 from workers.outcome import Outcome
@@ -40,8 +41,8 @@ def state(fleet: Fleet, firing: UUID) -> str:
     return fleet.admission.ask(lambda gate: gate.states([firing]))[0].state
 
 
-def queued(fleet: Fleet) -> UUID:
-    firing = by_hand(fleet.workspace(str(uuid4())))
+def queued(fleet: Fleet, workspace: UUID | None = None, **over: Any) -> UUID:
+    firing = by_hand(workspace or fleet.workspace(str(uuid4())), **over)
     connection = fleet.database.connection()
     firings.add_by_hand(connection, firing, firings.next_line_no(connection))
     return firing.id
