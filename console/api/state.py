@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.admission import Admission
 from shared.pressure import Pressure
 from shared.rules.text import one_line
+from shared.store import processes
 from shared.store.connection import Database, Postgres
 from shared.store.frozen import WatchedDatabase
 
@@ -57,7 +58,7 @@ def _may_be_lost(known: Postgres) -> bool:
     try:
         if not select.select([known.fileno()], [], [], 0)[0]:
             return False
-        known.execute("select 1")
+        processes.ping(known)
     except (OperationalError, OSError, ValueError):
         return True
     return False
