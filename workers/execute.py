@@ -102,7 +102,8 @@ def _variables(station: Station, attempt: attempts.Attempt) -> dict[str, str]:
 def exited(attempt: attempts.Attempt, outcome: Outcome, connection: Postgres) -> None:
     """Writes the end of the payload alone, by the token."""
     if outcome.reason != NOT_STARTED:
-        attempts.record_exit(connection, attempt.token, outcome.exit_code, outcome.reason, outcome.result)
+        result = None if attempt.success_check is None else outcome.result
+        attempts.record_exit(connection, attempt.token, outcome.exit_code, outcome.reason, result)
 
 
 def record_exit(station: Station, attempt: attempts.Attempt, outcome: Outcome) -> None:

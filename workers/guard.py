@@ -31,6 +31,8 @@ _TICK_S = 0.5
 _NEVER = 1e12
 _IDLE_TICK_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+# A payload that is over by then has nothing to tell a keeper: no lease is renewed so soon.
+_FIRST_CALL_S = 0.03
 # How long a process that is killed may take to be gone, on a busy machine.
 _DYING_S = 5.0
 
@@ -130,6 +132,7 @@ class Watch:
         self._run_deadline = float(order["run_deadline"])
         self._kill_at = float("inf")
         self._keeper: Wire | None = None
+        self._call_at = time.clock_gettime(_CLOCK) + _FIRST_CALL_S
         self._cause: tuple[str, str | None] | None = None
         self._killing = self.is_dismissed = False
         self._pause = _FIRST_PAUSE_S
@@ -189,13 +192,15 @@ class Watch:
             self._kill("abort", None)
         elif now >= self._run_deadline:
             self._abort("run_lease", None, now)
-        self._call_keeper()
+        self._call_keeper(now)
 
     def _wait_ms(self) -> float:
         if self._killing:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
             return self._pause * 1000
         until = min(self._deadline, self._kill_at)
+        if self._keeper is None and self._order.get("keeper"):
+            until = min(until, self._call_at)
         if self._cause is None:
             until = min(until, self._run_deadline)
         left = until - time.clock_gettime(_CLOCK)
@@ -258,8 +263,11 @@ class Watch:
             self._kill("keeper", str(message["kill"]))
         self.is_dismissed |= "dismissed" in message
 
-    def _call_keeper(self) -> None:
-        if self._keeper is None and (line := _line_to_keeper(self._order, deadline=self._deadline)):
+    def _call_keeper(self, now: float) -> None:
+        if self._keeper is not None or now < self._call_at:
+            return
+        self._call_at = now + _TICK_S
+        if line := _line_to_keeper(self._order, deadline=self._deadline):
             self._keeper = line
             self._poll.register(line, select.POLLIN)
 

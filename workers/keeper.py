@@ -138,6 +138,8 @@ class Keeper(threading.Thread):
     def _heed_deadline(self, deadline: float) -> None:
         """Renews before half of a payload's time is over: its claim may have a shorter lease than the last pause."""
         self._hurry_at = min(self._hurry_at, monotonic() + (deadline - boottime()) / 2)
+        if self._closing.is_set():  # it had begun by then, and is marked as the others were
+            self._is_to_mark, self._hurry_at = True, 0.0
         self._renew_at = min(self._renew_at, self._hurry_at)
 
     def _mourn(self, token: int) -> None:

@@ -167,15 +167,14 @@ def record_exit(
 ) -> bool:
     """Writes how the payload ended, alone and first; False when the attempt is not live any more.
 
-    Its result is kept where a success check has to see it, whoever makes that check. The commit does not wait for
+    Give its result where a success check has to see it, whoever makes that check. The commit does not wait for
     the disk: the settle follows, whose commit does, and until then the worker knows what it wrote.
     """
     told = connection.execute(
         """
         update attempts
            set exit_code = coalesce(%(exit_code)s, -1), exit_reason = %(reason)s, exited_at = now(),
-               exit_result = case when exists (
-                 select from firings f where f.id = firing_id and f.success_check is not null) then %(result)s end
+               exit_result = %(result)s
           from (select set_config('synchronous_commit', 'off', true)) as without_waiting
          where token = %(token)s and ended_at is null
         """,

@@ -39,7 +39,7 @@ class Control:
     ends: str = "FAILED"
 
 
-CLAIM = "shared/migrations/0003_claim.sql"
+CLAIM = "shared/migrations/0029_fewer_looks.sql"
 SETTLE = "shared/store/settlement.py"
 ENDINGS = "shared/store/endings.py"
 BY_TOKEN_ALONE = "where a.token = it.token and num_nulls(it.token) = 0"

@@ -53,7 +53,7 @@ class Line(threading.Thread):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect("\0" + station.worker.keeper[1:])
         about = {"firing": str(self.firing), "request": str(self.request)}
-        self._say({"token": token, "pid": 0, "about": about})
+        self._say({"token": token, "pid": 0, "about": about, "deadline": boottime() + LEASE_S - MARGIN_S})
         self.start()
 
     def _say(self, message: dict[str, Any]) -> None:
@@ -221,40 +221,6 @@ def test_a_guard_that_does_not_answer_is_ended_with_its_payload_and_not_renewed(
     guard.communicate()
     until(lambda: not is_alive(payload))
     assert heartbeat_left_s(fleet, firing) < LEASE_S / 2
-
-
-def test_a_closing_worker_takes_nothing_more_marks_what_runs_and_then_interrupts_it(fleet: Fleet, shift: Shift) -> None:
-    one, two = two_running(shift)
-    shift.hears(one, "deadline")
-    shift.hears(two, "deadline")
-    until(lambda: shift.capacity() == 7)
-    assert shift.keeper.may_claim()
-
-    shift.keeper.close_shop()
-
-    assert not shift.keeper.may_claim()
-    until(lambda: shift.capacity() == 0)
-    until(lambda: fleet.rows("select interrupting from attempts") == [(True,), (True,)])
-    for line in (one, two):
-        until(lambda line=line: "interrupted" in line.heard("abort"))
-
-
-def test_what_is_asked_for_while_it_renews_is_done_as_soon_as_it_has(
-    fleet: Fleet, shift: Shift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else an abort, or a deploy, would wait for the next renewal: a quarter of a lease."""
-    one, _ = two_running(shift)
-    shift.hears(one, "deadline")
-    ask = shift.keeper._wards.ask
-
-    def asks(within_s: float) -> Any:
-        shift.keeper.close_shop()
-        return ask(within_s)
-
-    monkeypatch.setattr(shift.keeper._wards, "ask", asks)
-    shift.station.tell_keeper(b"renew now")
-
-    until(lambda: fleet.rows("select interrupting from attempts") == [(True,), (True,)])
 
 
 def test_a_keeper_signs_while_it_works_and_takes_itself_off_when_it_leaves(

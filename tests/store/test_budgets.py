@@ -189,9 +189,20 @@ def test_what_is_older_than_any_day_goes(rows: Rows) -> None:
     spend(rows, turns=4)
     rows.sql.execute("update spend set at = at - interval '26 hours'")
 
-    spend(rows, turns=5)
+    for _ in range(16):
+        spend(rows, turns=5)
 
-    assert rows.all("select turns from spend") == [(5,)]
+    assert set(rows.all("select turns from spend")) == {(5,)}
+
+
+def test_what_was_reserved_and_not_used_goes_with_its_attempt(rows: Rows) -> None:
+    budget(rows, tokens=100)
+    claimed = rows.running()
+    assert rows.all("select tokens, is_reserved from spend") == [(100, True)]
+
+    rows.settle(claimed.token)
+
+    assert rows.all("select tokens, is_reserved from spend") == []
 
 
 def test_each_is_told_once_a_day(rows: Rows) -> None:

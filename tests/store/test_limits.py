@@ -1,6 +1,8 @@
 """Caps and their slot rows: set, lowered, raised, added and removed while firings run."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -197,22 +199,47 @@ def test_cap_zero_stops_forced_firings_too(rows: Rows) -> None:
     assert rows.slots("fleet") == (2, 0, 0, 0)
 
 
-def test_a_cap_change_waits_for_the_claims_under_way(rows: Rows, database_url: str) -> None:
-    firing = rows.firing()
+@contextmanager
+def meanwhile_lowered(rows: Rows, database_url: str, cap: int) -> Iterator[None]:
+    """A transaction, at whose end another one waits that gives the fleet this cap."""
     # Not pg_stat_activity: a transaction sees that as it was when it first looked.
     waiting = "select from pg_locks where locktype = 'advisory' and not granted"
 
     def change() -> None:
         with connect(database_url) as other, other.transaction():
-            limits.set_cap(other, "fleet", 0, "other")
+            limits.set_cap(other, "fleet", cap, "other")
 
     changer = threading.Thread(target=change)
     with rows.sql.transaction():
-        claimed = rows.claim(firing)
+        yield
         changer.start()
         until(lambda: rows.all(waiting))
     changer.join(10)
 
+
+def test_a_cap_change_waits_for_the_claims_under_way(rows: Rows, database_url: str) -> None:
+    firing = rows.firing()
+
+    with meanwhile_lowered(rows, database_url, 0):
+        claimed = rows.claim(firing)
+
     assert isinstance(claimed, Attempt)
     assert rows.slots("fleet") == (1, 1, 0, 1)
+    assert not broken(rows.sql)
+
+
+def test_a_cap_change_waits_for_whoever_frees_a_slot_by_hand(rows: Rows, database_url: str) -> None:
+    """What a limit owes is looked at without its row's lock: it must not begin to owe before the slot is free."""
+    attempt = rows.running()
+    rows.running()
+
+    with meanwhile_lowered(rows, database_url, 1):
+        rows.sql.execute(
+            "update attempts set ended_at = now(), outcome = 'cancelled' where token = %s", [attempt.token]
+        )
+        rows.sql.execute(
+            "update firings set status = 'cancelled', finished_at = now() where id = %s", [attempt.firing_id]
+        )
+
+    assert rows.slots("fleet") == (1, 1, 0, 0)
     assert not broken(rows.sql)
