@@ -2,7 +2,8 @@
 
 import builtins
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import kombu.exceptions
@@ -21,21 +22,30 @@ _OUTAGE = (
 _REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "LOADING", "WRONGTYPE")
 # What the faults put there themselves: a gate that was emptied, a broken schedule, and hostile messages.
 _PUT_THERE = ("Unseeded", "BadCron")
+# Of its traceback, as logging writes one below the line: where it was.
+_PLACE = re.compile(r'\s+File ".*?([\w-]+/[\w-]+\.py)", line (\d+), in (\S+)')
 _HOSTILE = re.compile(r"message\.refused|raised unexpected: (TypeError\(.*argument|ValueError\('badly formed)")
 
 
 def unexplained(logs: Iterable[Path]) -> Iterator[str]:
-    """Each kind once for each log, with the line that says it."""
+    """Each kind once for each log, with the line that says it, and the innermost places of its traceback."""
     for log in logs:
-        seen = set[str]()
-        for line in log.read_text(errors="replace").splitlines():
+        seen, lines = set[str](), log.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
             said = _SAID.search(line)
             if said is None or _HOSTILE.search(line) or _is_weather(said):
                 continue
             what = said["end"] or said["kind"]
             if what not in seen:
                 seen.add(what)
-                yield f"{log.name}: {line[:300]}"
+                yield " < ".join([f"{log.name}: {line[:300]}", *_places(lines[number + 1 :])])
+
+
+def _places(below: Sequence[str]) -> list[str]:
+    if below[:1] != ["Traceback (most recent call last):"]:
+        return []
+    told = takewhile(lambda it: it.startswith(" "), below[1:])
+    return [f"{it[1]}:{it[2]} {it[3]}" for it in map(_PLACE.match, told) if it][:-9:-1]
 
 
 def _is_weather(said: re.Match[str]) -> bool:

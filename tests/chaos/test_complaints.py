@@ -1,5 +1,7 @@
 """Which lines of a member's log the chaos run takes for weather, and which for a fault of the code."""
 
+import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,18 @@ def test_what_no_fault_explains_is_told_once_for_each_log(tmp_path: Path, line: 
         log.write_text(f"something else\n{line}\n{line}\n")
 
     assert list(unexplained(logs)) == [f"w.log: {line}", f"b.log: {line}"]
+
+
+def test_where_it_was_is_told_with_it_innermost_first(tmp_path: Path) -> None:
+    try:
+        list(unexplained(5))  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        (tmp_path / "w.log").write_text(f"Unrecoverable error: X()\n{traceback.format_exc()}next line\n")
+
+    [said] = unexplained([tmp_path / "w.log"])
+
+    assert re.fullmatch(
+        r"w.log: Unrecoverable error: X\(\) < chaos/complaints.py:\d+ unexplained"
+        r" < chaos/test_complaints.py:\d+ test_where_it_was_is_told_with_it_innermost_first",
+        said,
+    )
