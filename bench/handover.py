@@ -28,9 +28,17 @@ ROUNDS = 5
 COUNT, CAP, LASTS_S = 50, 2, 0.05
 IDEAL_S = COUNT / CAP * LASTS_S
 # The bars, and what each was of BullMQ's figure on the machine where both were written down: 1.5 ms, 3.3 ms, 1.04 of
-# the ideal. On a machine that takes three times as long to wake a process, milliseconds say little and ratios the same.
-BARS = {"p50": (4.0, 2.67), "p99": (12.0, 3.64), "makespan": (1.10, 1.06)}
+# the ideal, of which 0.04 is idle. On a machine that takes three times as long to wake a process, milliseconds say
+# little and ratios the same (decision 84).
+BARS = {"p50": 4.0, "p99": 12.0, "makespan": 1.10}
+OF_BULL = {"p50": 2.67, "p99": 3.64, "idle": 2.5}
 BULL = "BullMQ, global concurrency"
+WHAT = {
+    "p50": ("hand-over, end to next start, p50", "ms"),
+    "p99": ("hand-over, end to next start, p99", "ms"),
+    "makespan": ("makespan of 50 x 50 ms under a cap of 2", "of the ideal"),
+    "idle": ("idle part of that makespan", "of the ideal"),
+}
 _fork = multiprocessing.get_context("fork")
 
 
@@ -41,6 +49,11 @@ class Round:
     p50: float
     p99: float
     makespan: float
+
+    @property
+    def idle(self) -> float:
+        """What of the makespan is beside the ideal."""
+        return self.makespan - 1
 
     @classmethod
     def of(cls, told: Payload) -> "Round":
@@ -84,19 +97,18 @@ def _figures(
 ) -> list[Figure]:
     found: list[Figure] = []
     for name, peers in beside.items():
-        for field, (most, of_bull) in BARS.items():
-            what = ("makespan of 50 x 50 ms under a cap of 2", "of the ideal")
+        for field, most in (OF_BULL if name == BULL else BARS).items():
             found.append(
                 figure(
-                    *(what if field == "makespan" else (f"hand-over, end to next start, {field}", "ms")),
+                    *WHAT[field],
                     [getattr(it, field) for it in ours],
                     limit=[getattr(it, field) for it in bare],
                     peer=(name, [getattr(it, field) for it in peers]),
-                    bar=("ratio", "lower", of_bull) if name == BULL else ("ours", "lower", most),
+                    bar=("ratio" if name == BULL else "ours", "lower", most),
                 )
             )
     p50 = [it.p50 for it in ours]
-    found.append(figure("hand-over p50 beside a commit", "ms", p50, limit=commits, bar=("ours", "lower", 4.0)))
+    found.append(figure("hand-over p50 beside a commit", "ms", p50, limit=commits, bar=("ours", "lower", BARS["p50"])))
     return found
 
 
