@@ -232,7 +232,7 @@ def test_a_long_firing_does_not_keep_the_reaper_from_its_sweeps(fleet: Fleet) ->
     fleet.beat()
     until(lambda: fleet.rows("select count(*) from firings where status = 'running'") == [(1,)])
 
-    [(before,)] = fleet.rows("select ran_at from cadence where name = 'slotbeat.reap'")
+    [(before,)] = until(lambda: fleet.rows("select ran_at from cadence where name = 'slotbeat.reap'"))
     until(lambda: fleet.rows("select ran_at > %s from cadence where name = 'slotbeat.reap'", before) == [(True,)])
 
     assert fleet.rows("select count(*) from firings where status = 'running'") == [(1,)]
