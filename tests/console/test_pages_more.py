@@ -96,7 +96,8 @@ def test_the_forecast_draws_the_coming_day(scene: Scene):
     scene.schedule(lab, "hourly", cron="0 * * * *", avg_duration_ms=1000)
     scene.schedule(lab, "nightly", cron="30 3 * * *", avg_duration_ms=1000)
     scene.sql.execute(
-        "update schedules set next_run_at = date_trunc('hour', now()) + interval '1 h' where name = 'hourly'"
+        "update schedules set next_run_at = date_trunc('hour', now()) + interval '1 h', revision = revision + 1"
+        " where name = 'hourly'"
     )
 
     page = scene.get("/forecast").text
