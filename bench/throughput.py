@@ -10,7 +10,7 @@ from bench.handover import due, peer
 from bench.payload import Payload, makespan_s, payload
 from bench.stage import Stage, stage
 
-ROUNDS = 9  # within seconds this machine is half as fast again, or not: fewer say little
+ROUNDS = 9  # within seconds a machine of two cores is half as fast again, or not: fewer say little
 COUNT, PROCESSES, WORKSPACES = 200, 4, 4
 
 

@@ -22,9 +22,9 @@ _OUTAGE = (
 _REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "LOADING", "WRONGTYPE")
 # What the faults put there themselves: a gate that was emptied, a broken schedule, and hostile messages.
 _PUT_THERE = ("Unseeded", "BadCron")
+_HOSTILE = re.compile(r"message\.refused|raised unexpected: (TypeError\(.*argument|ValueError\('badly formed)")
 # Of its traceback, as logging writes one below the line: where it was.
 _PLACE = re.compile(r'\s+File ".*?([\w-]+/[\w-]+\.py)", line (\d+), in (\S+)')
-_HOSTILE = re.compile(r"message\.refused|raised unexpected: (TypeError\(.*argument|ValueError\('badly formed)")
 
 
 def unexplained(logs: Iterable[Path]) -> Iterator[str]:
