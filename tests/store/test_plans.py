@@ -76,6 +76,21 @@ def test_a_tick_of_many_schedules_reads_none_that_is_not_due(rows: Rows) -> None
     assert read < 5000
 
 
+def test_schedules_that_were_applied_at_once_fire_within_the_pages_that_they_have(rows: Rows) -> None:
+    """A page that is full has no room for what the tick changes: the table is written anew at its end."""
+    rows.sql.execute(MANY_SCHEDULES.replace("now() +", "now() -"), [rows.workspace])
+    pages = "select pg_relation_size('schedules') / 8192"
+    before = rows.one(pages)
+
+    with rows.sql.transaction():
+        locked = due.lock_due(rows.sql, 10_000)
+        move = due.Move(locked[0].next_run_at + timedelta(days=999), (locked[0].next_run_at,))
+        due.advance(rows.sql, {move: [it.id for it in locked]}, due.Terms(None, 60), sure=True)
+
+    assert len(locked) == 10_000
+    assert rows.one(pages) < before * 1.02
+
+
 def test_queued_running_and_live_ones_are_found_among_thousands_that_ended(rows: Rows) -> None:
     rows.sql.execute(MANY_ENDED, [rows.workspace])
     rows.sql.execute("update firings set status = 'cancelled', finished_at = now()")
