@@ -13,7 +13,7 @@ from shared.events import event, trouble
 from shared.redis_modes import cluster_refused
 from shared.settings import addresses
 from shared.store.connection import AWAY
-from workers import room, station
+from workers import room, sieve, station
 from workers.beat_watch import BeatWatch
 from workers.keeper import Keeper
 from workers.reaper import reap_former_self
@@ -49,6 +49,7 @@ class Keeping(bootsteps.StartStopStep):
         queues = set(worker.app.amqp.queues.consume_from)
         if (why := cluster_refused(addresses())) is not None:
             raise SystemExit(why)
+        sieve.contain(worker)
         own = _once_there(lambda: station.station(worker.app))
         ended = end_strays(str(own.installation))
         reaped = _once_there(lambda: reap_former_self(own))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from celery.worker import state
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import ResponseError
 
@@ -94,6 +95,28 @@ class SentinelTransport(Transport, redis.SentinelTransport):
 
     default_port = redis.SentinelTransport.default_port
     Channel = SentinelChannel
+
+
+def contain(worker: Any) -> None:
+    """From now on, what cannot be given to a process of this worker ends neither the worker nor the use of the process.
+
+    Celery counts the process as taken first. And a message that has waited for one is given to it by whatever frees
+    it, in the main loop, where no transport catches anything.
+    """
+    give = worker._process_task
+
+    def give_or_refuse(request: Any) -> None:
+        try:
+            give(request)
+        except Exception as error:
+            if _is_connection_lost(error):
+                raise
+            trouble("message.refused", error, queue=request.delivery_info["routing_key"])
+            request.reject(requeue=False)
+            state.task_ready(request)
+            worker._quick_release()
+
+    worker._process_task = give_or_refuse
 
 
 def _is_wrong_type(error: ResponseError) -> bool:

@@ -45,7 +45,8 @@ def _flaw_of_body(body: str) -> str | None:
     except (binascii.Error, ValueError, RecursionError):
         return "a body that is not JSON in base64"
     match parsed:
-        case [list(), dict(), dict() | None]:
-            return None
+        case [list(), dict(), dict() | None as options]:
+            calls = any((options or {}).get(it) for it in ("callbacks", "errbacks", "chain", "chord"))
+            return "calls other tasks, which none of ours does" if calls else None
         case _:
             return "a body that is not arguments, keywords and options"

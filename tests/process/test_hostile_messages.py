@@ -1,10 +1,13 @@
 """Messages that end a Celery worker, some for ever, and what becomes of ours: F20, F21."""
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.worker import WorkController, state
+from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from redis import Redis
 
 from shared import celery_app
@@ -13,6 +16,7 @@ from shared.rules.messages import flaw
 from tests.chaos.faults_messages import HOSTILE, envelope
 from tests.process.conftest import Fleet
 from tests.waiting import until
+from workers.sieve import contain
 
 # Of our shape as far as we look; the transport contains what Celery raises.
 CELERY_STUMBLES = "stamps that are a number"
@@ -96,3 +100,83 @@ def test_what_our_own_app_sends_is_of_our_shape(fleet: Fleet) -> None:
     for queue in (FIRINGS, MAINTENANCE):
         assert flaw(json.loads(broker.lindex(queue, 0) or b"")) is None
     broker.close()
+
+
+def test_a_refused_message_costs_no_process(fleet: Fleet) -> None:
+    """Celery counts a process as taken before it finds that it cannot give it the message."""
+    broker = Redis.from_url(fleet.environment["REDIS_URL"])
+    worker = fleet.worker("w1", "-Q", MAINTENANCE, concurrency=2)
+    until(lambda: worker.says("ready."), 30)
+    broker.lpush(MAINTENANCE, *[HOSTILE[CELERY_STUMBLES]] * 3)
+    until(lambda: worker.text.count("message.refused") == 3)
+
+    celery_app.publish_maintenance(fleet.admission.app, celery_app.RECONCILE)
+
+    until(lambda: worker.says(" succeeded in "), 15)
+    assert worker.running
+    broker.close()
+
+
+class FewProcesses:
+    """What Celery's worker does when it gives a message to a process, and it has one."""
+
+    pool = None
+    _process_task = WorkController._process_task
+    give = WorkController._process_task_sem
+
+    def __init__(self) -> None:
+        self.free = LaxBoundedSemaphore(1)
+        self._quick_acquire, self._quick_release = self.free.acquire, self.free.release
+
+
+@dataclass(eq=False)
+class Request:
+    """As far as Celery and we look at one whose turn has come."""
+
+    id: str
+    error: Exception | None = None
+    deeds: list[str] = field(default_factory=list)
+    delivery_info: dict[str, str] = field(default_factory=lambda: {"routing_key": MAINTENANCE})
+
+    def execute_using_pool(self, _: None) -> None:
+        if self.error is not None:
+            raise self.error
+        self.deeds.append("executed")
+
+    def reject(self, requeue: bool) -> None:
+        self.deeds.append(f"rejected, requeue={requeue}")
+
+
+def test_a_message_that_waited_for_a_process_ends_no_main_loop_as_it_gets_one() -> None:
+    """Whatever frees the process gives it to who waits, where no transport catches anything."""
+    worker = FewProcesses()
+    contain(worker)
+    first, stumbling, next_one = Request("1"), Request("2", TypeError("no list")), Request("3")
+    for request in (first, stumbling, next_one):
+        worker.give(request)
+    assert (stumbling.deeds, next_one.deeds) == ([], [])
+    state.reserved_requests.add(stumbling)
+
+    worker.free.release()
+
+    assert (stumbling.deeds, next_one.deeds) == (["rejected, requeue=False"], ["executed"])
+    assert stumbling not in state.reserved_requests
+    assert worker.free.value == 0
+
+
+def test_a_broker_that_is_lost_meanwhile_is_no_fault_of_the_message() -> None:
+    worker = FewProcesses()
+    contain(worker)
+    request = Request("1", ConnectionError("gone"))
+
+    with pytest.raises(ConnectionError):
+        worker.give(request)
+
+    assert request.deeds == []
+
+
+@pytest.mark.parametrize("option", ["callbacks", "errbacks", "chain", "chord"])
+def test_a_message_that_calls_others_is_refused(option: str) -> None:
+    """Celery looks at them in the main process when the one that executes it is killed."""
+    assert flaw(json.loads(envelope(json.dumps([[], {}, {option: None}]).encode(), EXECUTE))) is None
+    assert flaw(json.loads(envelope(json.dumps([[], {}, {option: 5}]).encode(), EXECUTE)))
