@@ -39,6 +39,14 @@ class Channel(redis.Channel):
             self._clear_ours()
         return True
 
+    def _receive_one(self, c: Any) -> Any:
+        """Of remote control, which every worker hears at once: what kombu refuses itself, it logs."""
+        try:
+            return super()._receive_one(c)
+        except RecursionError as error:
+            trouble("message.refused", error)
+            return None
+
     def _size(self, queue: str) -> Any:
         try:
             return super()._size(queue)

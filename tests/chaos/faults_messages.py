@@ -84,6 +84,14 @@ def messages_hostile(world: World, dice: Random) -> None:
 
 
 @fault
+def remote_control_hostile(world: World, dice: Random) -> None:
+    """Heard by all workers at once."""
+    with broker(world) as client:
+        for message in dice.sample(list(HOSTILE.values()), 4):
+            client.publish(control_channel(client), message)
+
+
+@fault
 def messages_of_another_version(world: World, dice: Random) -> None:
     """From an older and from a newer sender: tasks and arguments that these workers do not have, Celery's old shape."""
     firing, unique = a_firing(world, dice, "queued", "running"), str(uuid4())
@@ -107,6 +115,11 @@ def queue_of_the_wrong_type(world: World, dice: Random) -> None:
     queue = dice.choice([FIRINGS, MAINTENANCE])
     with broker(world) as client, client.pipeline() as both:
         both.delete(queue).set(queue, "no list").execute()
+
+
+def control_channel(client: Any) -> str:
+    """Where Celery's remote control is published, as kombu names it."""
+    return f"/{client.get_connection_kwargs()['db']}.celery.pidbox"
 
 
 def envelope(body: bytes, task: str, /, **over: Any) -> str:

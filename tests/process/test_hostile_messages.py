@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from redis import Redis
 from shared import celery_app
 from shared.celery_app import EXECUTE, FIRINGS, MAINTENANCE
 from shared.rules.messages import flaw
-from tests.chaos.faults_messages import HOSTILE, envelope
+from tests.chaos.faults_messages import HOSTILE, control_channel, envelope
 from tests.process.conftest import Fleet
 from tests.waiting import until
 from workers.sieve import contain
@@ -39,6 +40,24 @@ def test_no_message_ends_a_worker(fleet: Fleet) -> None:
     assert worker.text.count("message.refused") == 2 * len(HOSTILE)
     until(lambda: broker.hlen("unacked") == 0)
     broker.close()
+
+
+def test_no_remote_control_ends_a_worker(fleet: Fleet) -> None:
+    """One message would be the end of all workers."""
+    broker = Redis.from_url(fleet.environment["REDIS_URL"])
+    worker = fleet.worker()
+
+    for message in sorted(HOSTILE.values(), key=len, reverse=True):  # Celery listens anew after some of them
+        until(partial(_is_heard, broker, message), 30)
+
+    ping = partial(fleet.admission.app.control.ping, timeout=1, limit=1)
+    until(lambda: ping() == [{"w1@test": {"ok": "pong"}}], 15)
+    assert worker.running
+    broker.close()
+
+
+def _is_heard(broker: Any, message: str | bytes) -> bool:
+    return broker.publish(control_channel(broker), message) == 1
 
 
 def test_a_queue_that_is_no_list_is_made_one_again(fleet: Fleet) -> None:
