@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from celery.worker import WorkController, state
+from kombu import Connection
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from redis import Redis
 
@@ -134,6 +135,22 @@ def test_a_refused_message_costs_no_process(fleet: Fleet) -> None:
     until(lambda: worker.says(" succeeded in "), 15)
     assert worker.running
     broker.close()
+
+
+def test_what_raises_before_there_is_a_process_for_it_is_not_given_back_either(redis_url: str) -> None:
+    def stumble(_: Any) -> None:
+        raise TypeError("no list")
+
+    with Redis.from_url(redis_url) as broker, Connection(redis_url, transport="workers.sieve:Transport") as connection:
+        channel: Any = connection.default_channel
+        channel.basic_consume(MAINTENANCE, no_ack=False, callback=stumble, consumer_tag="t")
+        broker.lpush(MAINTENANCE, envelope(SOUND, EXECUTE))
+
+        connection.drain_events(timeout=10)
+
+        assert broker.llen(MAINTENANCE) == 0
+        assert channel.qos._delivered.keys() <= channel.qos._dirty
+        assert broker.hlen("unacked") == 0
 
 
 class FewProcesses:
