@@ -46,19 +46,24 @@ def main(control: int, parent: int) -> None:
     while order := _next_order(wire, parent):
         files, wire.files = wire.files, []
         answer = _too_late(order) or spawn.start(order, files)
-        for file in files:
-            os.close(file)
+        _close(files[:1])
         if isinstance(answer, int):
             watch = Watch(wire, bell, order, answer)
             answer = watch.until_gone(parent)
             if watch.is_dismissed:
                 break
         wire.send(answer)
+        _close(files[1:])  # only now: a worker is not woken for the end of the output, and for that of all then
         newest = order if order.get("keeper") else newest
     if newest is not None and order is None and _is_orphan(parent):
         # Nobody else is left who could say so: whoever ran it may have died before it wrote how it ended.
         _line_to_keeper(newest, orphaned=newest["token"])
     os._exit(0)
+
+
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 def _too_late(order: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -164,13 +164,13 @@ def renew_locked(connection: Postgres, token: int, lease: timedelta) -> Renewed 
 
 def record_exit(
     connection: Postgres, token: int, exit_code: int | None, reason: str | None, result: str | None = None
-) -> bool:
-    """Writes how the payload ended, alone and first; False when the attempt is not live any more.
+) -> None:
+    """Writes how the payload ended, alone and first; nothing of an attempt that is not live any more.
 
     Give its result where a success check has to see it, whoever makes that check. The commit does not wait for
     the disk: the settle follows, whose commit does, and until then the worker knows what it wrote.
     """
-    told = connection.execute(
+    connection.execute(
         """
         update attempts
            set exit_code = coalesce(%(exit_code)s, -1), exit_reason = %(reason)s, exited_at = now(),
@@ -180,7 +180,6 @@ def record_exit(
         """,
         {"token": token, "exit_code": exit_code, "reason": reason, "result": result},
     )
-    return told.rowcount == 1
 
 
 def mark_interrupting(connection: Postgres, tokens: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.guard.scenes import (
     until_it_says,
 )
 from tests.proc import descendants
+from tests.waiting import until
 from workers.guarded import guarded
 from workers.guards import Guards
 
@@ -57,6 +59,22 @@ def test_a_payload_that_ends_in_its_grace_ends_in_its_own_way(guards: Guards) ->
         assert gone is not None
         assert (gone.code, gone.signal, gone.by, gone.reason) == (5, None, "abort", "replaced")
         assert b"bye" in os.read(payload.stdout, 100)
+
+
+def test_a_worker_is_not_woken_for_the_end_of_the_output_before_that_of_all(guards: Guards, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    with guarded(guards) as payload:
+        payload.start(a_run(["sh", "-c", f"exec >&- 2>&-; mkdir {closed}; read wait"]))
+        until(closed.exists)
+
+        for file in (payload.stdout, payload.stderr):
+            with pytest.raises(BlockingIOError):
+                os.read(file, 100)
+        payload.end_of_input()
+        gone = payload.wait(20)
+
+        assert gone is not None
+        assert (gone.code, gone.by) == (1, "payload")
 
 
 def test_who_asked_first_is_the_cause(guards: Guards) -> None:

@@ -1,6 +1,7 @@
 """How a payload ended is written alone and first, whatever becomes of what follows (REA-4)."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +50,27 @@ def test_an_exit_stands_although_the_settle_that_was_sent_with_it_fails(
         execute(station, first, "celery-1")
 
     assert fleet.rows("select exit_code, exited_at is not null, ended_at from attempts") == [(0, True, None)]
+
+
+def test_nothing_waits_for_an_exit_that_goes_ahead(
+    fleet: Fleet, station: Station, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who waits sends a Sync: of a settle one behind its read and one behind its commit, and none for its exit."""
+    first, _ = in_line(fleet, "a", "b")
+    really, waits = steps.settle, list[int]()
+
+    def overheard(*given: Any) -> Any:
+        line, told = station.database.connection().pgconn, tmp_path / "told"
+        with told.open("wb") as file:
+            line.trace(file.fileno())
+            try:
+                return really(*given)
+            finally:
+                line.untrace()
+                waits.append(told.read_text(errors="replace").count("\tSync"))
+
+    monkeypatch.setattr(steps, "settle", overheard)
+    execute(station, first, "celery-1")
+
+    assert waits == [2, 2]
+    assert fleet.rows("select status, exit_code from firings") == [("completed", 0)] * 2

@@ -2,7 +2,7 @@
 
 import errno
 import os
-import selectors
+import select
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -32,34 +32,34 @@ class Talk:
         self._prompt = memoryview(stdin)
         self._lines = {payload.stdout: Lines(tally.out, hide), payload.stderr: Lines(tally.err, hide)}
         self._open = set(self._lines)
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.poll()
         self._tended = monotonic()
         self.tail = Tail(hide=hide)
         self.last_words = Tail(LONGEST_ERROR, hide)
 
     def until_gone(self) -> Gone:
         """How it ended."""
-        with self._selector:
-            self._selector.register(self._payload, selectors.EVENT_READ)
-            for file in self._lines:
-                self._selector.register(file, selectors.EVENT_READ)
-            self._selector.register(self._payload.stdin, selectors.EVENT_WRITE)
-            while (gone := self._payload.hear()) is None:
-                self._once()
+        self._poll.register(self._payload, select.POLLIN)
+        for file in self._lines:
+            self._poll.register(file, select.POLLIN)
+        self._poll.register(self._payload.stdin, select.POLLOUT)
+        self._write()  # most inputs fit into the pipe at once
+        while (gone := self._payload.hear()) is None:
+            self._once()
         self._read_the_rest()
         self.tally.end(self.tail.text()[-LONGEST_ERROR:])
         return gone
 
     def _once(self) -> None:
-        told = self._selector.select(self._wait_s())
+        told = self._poll.poll(self._wait_s() * 1000)
         if not told and self._meanwhile is not None:
             self._meanwhile()
             self._meanwhile = None
-        for key, _ in told:
-            if key.fd == self._payload.stdin:
+        for file, _ in told:
+            if file == self._payload.stdin:
                 self._write()
-            elif key.fd in self._open:
-                self._read(key.fd)
+            elif file in self._open:
+                self._read(file)
         now = monotonic()
         self.tally.flush_if_due(now)
         if now - self._tended >= _TICK_S:
@@ -80,7 +80,7 @@ class Talk:
             sent = len(self._prompt)  # it does not want to know more
         self._prompt = self._prompt[sent:]
         if not self._prompt:
-            self._selector.unregister(self._payload.stdin)
+            self._poll.unregister(self._payload.stdin)
             self._payload.end_of_input()
 
     def _read(self, file: int) -> bool:
@@ -92,8 +92,8 @@ class Talk:
         lines = self._lines[file]
         if not chunk:
             self._open.discard(file)
-            with suppress(KeyError, ValueError, RuntimeError):
-                self._selector.unregister(file)
+            with suppress(KeyError):
+                self._poll.unregister(file)
             lines.end()
             return False
         self.tail.add(chunk)
