@@ -5,7 +5,7 @@ UV ?= uv
 ARGS ?=
 # More test processes than cores: most tests wait for servers, clocks and other processes. Each gets its tests one by
 # one: of those handed out in advance, the long ones would all be in one queue.
-JOBS ?= 3
+JOBS ?= 4
 BIN := .venv/bin
 # What both lock files have in common; the one in deploy/ is of the image, without servers and tools.
 HASHED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
