@@ -23,6 +23,7 @@ def main() -> int:
     kept = os.environ.get("CHAOS_DIR")
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as made:
         folder = Path(kept or made)
+        folder.mkdir(parents=True, exist_ok=True)
         # The servers' user, who owns nothing, must be able to get through.
         folder.chmod(0o711)
         with chaos(folder, wish) as (world, result):
