@@ -53,7 +53,7 @@ def main(control: int, parent: int) -> None:
             if watch.is_dismissed:
                 break
         wire.send(answer)
-        _close(files[1:])  # only now: a worker is not woken for the end of the output, and for that of all then
+        _close(files[1:])  # only now: else its worker would be woken for the end of the output first
         newest = order if order.get("keeper") else newest
     if newest is not None and order is None and _is_orphan(parent):
         # Nobody else is left who could say so: whoever ran it may have died before it wrote how it ended.
