@@ -25,7 +25,7 @@ _PLACE = re.compile(r"%(?:\((\w+)\)s|s|%)")
 
 @contextmanager
 def sent_together(connection: Postgres, ahead: Callable[[Postgres], object] | None = None) -> Iterator[None]:
-    """A transaction whose statements do not wait for each other's answers: only a fetch waits, and the end.
+    """A transaction whose statements do not wait for each other's answers: only a fetch waits, a rowcount, and the end.
 
     `ahead` is a transaction of its own, sent before this one and not waited for either: it stands, whatever becomes of
     what follows. The error of a statement is raised by the next fetch, or at the end.

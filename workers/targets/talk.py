@@ -4,7 +4,6 @@ import errno
 import os
 import select
 from collections.abc import Callable
-from contextlib import suppress
 
 from shared.clock import monotonic
 from workers.guarded import Gone, Payload
@@ -92,8 +91,7 @@ class Talk:
         lines = self._lines[file]
         if not chunk:
             self._open.discard(file)
-            with suppress(KeyError):
-                self._poll.unregister(file)
+            self._poll.unregister(file)
             lines.end()
             return False
         self.tail.add(chunk)
