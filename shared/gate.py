@@ -93,6 +93,8 @@ class Gate:
     def _checked(self, told: list[Any]) -> list[Any]:
         if told[0] == b"UNSEEDED":
             raise Unseeded(f"the gate is not of epoch {self.epoch}")
+        if told[0] == b"UNREADABLE":
+            raise Unreadable("it knows nothing of some who hold or wait")
         return told
 
     def offer(self, waiters: Iterable[Waiter]) -> list[Reservation]:
@@ -205,11 +207,9 @@ class Gate:
         return Usage(found, waiting, reserved, processes)
 
     def members(self) -> Iterable[UUID]:
-        """Every firing that the gate knows, by SCAN: for the reconciler, which reads each again by id."""
-        pattern = f"{keys.gate_root(self.namespace)}:{self.epoch}:firing:*"
-        # The namespace's braces are literal in a glob; only [ ] * ? are not, and a namespace has none.
-        for name in self.redis.scan_iter(match=pattern, count=1000):
-            yield UUID(name.decode().rsplit(":", 1)[1])
+        """Every firing that the gate knows, by HSCAN: for the reconciler, which reads each again by id."""
+        for firing, _ in self.redis.hscan_iter(keys.firings_key(self.namespace, self.epoch), count=1000):
+            yield UUID(firing.decode())
 
     def current_epoch(self) -> int | None:
         """The epoch the gate itself believes; None where it has no memory."""

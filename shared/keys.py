@@ -5,9 +5,9 @@ The gate's, all but `{ns}:epoch`, stand under their epoch, `{ns}:7:...`, so that
 state, and nothing of an older epoch can ever be mistaken for the present.
 
 key (under the epoch)      type        meaning
-firing:<id>                hash        all that the gate knows of a firing: workspace, lane, score, forced, title;
-                                       of a lease also request, worker, abort. Without a request it is reserved
-                                       or waits
+firings                    hash        all that the gate knows of a firing, packed (MessagePack): workspace, lane,
+                                       score, forced, title; of a lease also request, worker, abort. Without a
+                                       request it is reserved or waits
 holders                    sorted set  reservations and leases; score: expiry in ms; its size is the fleet's usage
 reserved                   set         reservations only; one is as old as its start lease has run
 used:<limit>               set         holders under any other limit; its size is the usage
@@ -44,6 +44,11 @@ def gate_root(namespace: str) -> str:
 def epoch_key(namespace: str) -> str:
     """The string that says which epoch is current; absent while the gate has no memory."""
     return gate_root(namespace) + ":epoch"
+
+
+def firings_key(namespace: str, epoch: int) -> str:
+    """All that the gate knows of each firing, by its id."""
+    return f"{gate_root(namespace)}:{epoch}:firings"
 
 
 def streams_key(namespace: str) -> str:

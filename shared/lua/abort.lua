@@ -1,9 +1,10 @@
 -- Flags a lease, if the request matches, so that its next renewal answers with the reason.
 -- Returns {'FLAGGED'} or {'NOT_YOURS'}.
--- Needs: epoch.
+-- Needs: epoch, facts.
 local gate = unpack(KEYS)
 local epoch, firing, request, reason = unpack(ARGV)
 
-if call('HGET', key('firing:', firing), 'request') ~= request then return {'NOT_YOURS'} end
-call('HSET', key('firing:', firing), 'abort', reason)
+local workspace, lane, score, forced, title, holder, worker = facts_of(firing)
+if holder ~= request then return {'NOT_YOURS'} end
+know(firing, workspace, lane, score, forced, title, holder, worker, reason)
 return {'FLAGGED'}

@@ -2,18 +2,18 @@
 -- may have thrown some of them away. Tells its processes, forgets workers that are silent for longer than their
 -- lease, and fills free slots.
 -- Returns {'OK', answers, reservations}; an answer is 'ok', 'absent' or 'abort:' and the reason.
--- Needs: epoch, clock, calm, used, limits, places, heads, seldom, fill.
+-- Needs: epoch, clock, facts, calm, used, limits, places, heads, seldom, fill.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, worker, capacity, lease_ms, leases, most = unpack(ARGV)
 
 local answers = {}
 for i, lease in ipairs(cjson.decode(leases)) do
-  local it = call('HMGET', key('firing:', lease[1]), 'request', 'abort', 'workspace', 'lane')
-  if it[1] ~= lease[2] then
+  local workspace, lane, _, _, _, request, _, abort = facts_of(lease[1])
+  if request ~= lease[2] then
     answers[i] = 'absent'
   else
-    hold(lease[1], it[3], it[4], now + lease_ms)
-    answers[i] = it[2] and 'abort:' .. it[2] or 'ok'
+    hold(lease[1], workspace, lane, now + lease_ms)
+    answers[i] = abort and 'abort:' .. abort or 'ok'
   end
 end
 for _, silent in ipairs(call('ZRANGEBYSCORE', key('workers'), '-inf', '(' .. now)) do

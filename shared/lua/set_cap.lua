@@ -1,7 +1,7 @@
 -- Writes a limit's cap (an empty one: the limit is gone), ends its block, then fills what it freed. A cap that is
 -- older than the one that stands changes nothing; an empty version is as old as that one.
 -- Returns {'OK', reservations}.
--- Needs: epoch, clock.
+-- Needs: epoch, clock, facts.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, limit, cap, version, most = unpack(ARGV)
 

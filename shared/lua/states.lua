@@ -1,7 +1,7 @@
 -- Says what the gate knows of each firing of a batch.
 -- Returns {'OK', states}: per firing a pair of state and request, '' where it knows nothing. One that waits, and that
 -- no fill would come upon, is 'astray': a key of its line was lost.
--- Needs: epoch, state, ways.
+-- Needs: epoch, facts, state, ways.
 local gate = unpack(KEYS)
 local epoch, firings = unpack(ARGV)
 
@@ -30,9 +30,9 @@ end
 
 local found = {}
 for i, firing in ipairs(cjson.decode(firings)) do
-  local it = call('HMGET', key('firing:', firing), 'workspace', 'request', 'lane', 'forced')
-  local state = state_of(firing, it[1], it[2]) or ''
-  if state == 'waiting' and not is_in_line(firing, it[1], it[3], it[4]) then state = 'astray' end
-  found[i] = {state, it[2] or ''}
+  local workspace, lane, _, forced, _, request = facts_of(firing)
+  local state = state_of(firing, workspace, request) or ''
+  if state == 'waiting' and not is_in_line(firing, workspace, lane, forced) then state = 'astray' end
+  found[i] = {state, request or ''}
 end
 return {'OK', found}

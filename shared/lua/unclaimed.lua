@@ -1,6 +1,6 @@
 -- Names reservations that are older than some time and still unclaimed: their message may be lost.
 -- Returns {'OK', reservations}: pairs of firing and title.
--- Needs: epoch, clock.
+-- Needs: epoch, clock, facts.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, older_than_ms, most = unpack(ARGV)
 
@@ -9,7 +9,8 @@ local found = {}
 local before = now - older_than_ms + start_lease_ms
 for _, firing in ipairs(call('SMEMBERS', key('reserved'))) do
   if tonumber(call('ZSCORE', key('holders'), firing) or 0) <= before then
-    found[#found + 1] = {firing, call('HGET', key('firing:', firing), 'title') or ''}
+    local _, _, _, _, title = facts_of(firing)
+    found[#found + 1] = {firing, title or ''}
   end
   if #found == tonumber(most) then break end
 end

@@ -1,6 +1,6 @@
 -- Takes firings out of the line and out of their reservations; a lease is left alone. Then fills free slots.
 -- Returns {'OK', reservations}.
--- Needs: epoch, clock, state.
+-- Needs: epoch, clock, facts, state.
 local gate = unpack(KEYS)
 local epoch, now_ms, start_lease_ms, firings, most = unpack(ARGV)
 
@@ -8,16 +8,16 @@ local calm = false
 -- Here: used, limits, places, heads, ways, line, seldom, drop, fill.
 
 for _, firing in ipairs(cjson.decode(firings)) do
-  local it = call('HMGET', key('firing:', firing), 'request', 'workspace', 'lane')
-  local state = state_of(firing, it[2], it[1])
+  local workspace, lane, _, _, _, request = facts_of(firing)
+  local state = state_of(firing, workspace, request)
   if state == 'waiting' then
-    out_of_line(firing, it[2], it[3])
-    call('DEL', key('firing:', firing))
+    out_of_line(firing, workspace, lane)
+    call('HDEL', key('firings'), firing)
     -- It may have been the one that a free slot of its lane was kept for.
-    if it[3] ~= '' then wake_lane(it[3]) end
+    if lane ~= '' then wake_lane(lane) end
   elseif state == 'reserved' then
-    drop(firing, it[2], it[3])
-    call('DEL', key('firing:', firing))
+    drop(firing, workspace, lane)
+    call('HDEL', key('firings'), firing)
   end
 end
 return {'OK', fill(tonumber(most))}

@@ -77,7 +77,7 @@ def test_who_stood_there_is_put_in_line_again(
     assert state(fleet, waiting) == "reserved"
 
 
-@pytest.mark.parametrize(("part", "place"), [("queue:*", in_a_queue), ("firing:*", behind_a_drain)])
+@pytest.mark.parametrize(("part", "place"), [("queue:*", in_a_queue), ("firings", behind_a_drain)])
 def test_whoever_comes_upon_what_was_lost_goes_on(
     fleet: Fleet, station: Station, part: str, place: Callable[[Fleet], UUID]
 ) -> None:

@@ -151,6 +151,4 @@ def test_the_gate_is_told_of_new_firings_what_it_is_told_of_those_in_line(world:
     told = [waiter(it).facts() for it in firings.startable(world.rows, 0, 9)]
     assert len(told) == 2
     known = under_epoch(taken(world.admission.gate.redis), world.admission.gate)
-    names = ("workspace", "lane", "score", "forced", "title")
-    for firing, *facts in told:
-        assert known[f"firing:{firing}"] == dict(zip(names, map(str, facts), strict=True))
+    assert known["firings"] == {firing: facts for firing, *facts in told}

@@ -20,7 +20,11 @@ local read = {
 local all = {}
 for _, k in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', k).ok
-  all[#all + 1] = {k, kind, read[kind](k)}
+  local content = read[kind](k)
+  if string.find(k, ':firings$') then
+    for i = 2, #content, 2 do content[i] = {cmsgpack.unpack(content[i])} end
+  end
+  all[#all + 1] = {k, kind, content}
 end
 return cjson.encode(all)
 """
@@ -99,7 +103,7 @@ def split(keys: Shot) -> tuple[Shot, Shot]:
 def expected(model: Model) -> Shot:
     """Every key that the model accounts for, with its content."""
     holders = model.of("reserved", "leased")
-    keys: Shot = {f"firing:{it.id}": _hash(it) for it in model.known.values()}
+    keys: Shot = {"firings": {it.id: _packed(it) for it in model.known.values()}}
     keys["holders"] = {it.id: it.expires for it in holders}
     keys["reserved"] = {it.id for it in model.of("reserved")}
     for limit in {limit for it in holders for limit in it.limits} - {"fleet"}:
@@ -131,18 +135,11 @@ def _queues(waiting: Iterable[Known]) -> Shot:
     return keys
 
 
-def _hash(it: Known) -> dict[str, str]:
-    facts = it.facts
-    told = {
-        "workspace": it.workspace,
-        "lane": it.lane,
-        "score": str(it.place),
-        "forced": str(int(facts.forced)),
-        "title": facts.title,
-    }
+def _packed(it: Known) -> list[Any]:
+    told = [it.workspace, it.lane, it.place, str(int(it.facts.forced)), it.facts.title]
     if it.state == "leased":
-        told |= {"request": it.request, "worker": it.worker}
-    return told if it.abort is None else {**told, "abort": it.abort}
+        told += [it.request, it.worker]
+    return told if it.abort is None else [*told, it.abort]
 
 
 def normal(keys: Shot) -> Shot:

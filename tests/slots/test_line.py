@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from shared.answers import Caps, Waiter
 from shared.gate import Gate
+from shared.keys import firings_key
+from tests.slots.snapshot import taken
 from tests.slots.universe import LEASE_MS, REQUESTS, START_LEASE_MS, WORKSPACES, waiter
 
 ONE = REQUESTS[0]
@@ -35,6 +39,25 @@ def test_a_workspaces_line_is_first_in_first_out_within_a_priority(gate: Gate) -
     order = started(gate, *(waiter(number, 0, 0) for number in (3, 1, 4, 2, 5)))
 
     assert order == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("come", ["offered", "loaded"])
+def test_thousands_that_come_at_once_stand_in_their_order(gate: Gate, come: str) -> None:
+    """A script may give a command a few thousand words at most: they are written in parts."""
+    many = [waiter(number, number % 2, number % 3) for number in range(2500)]
+
+    if come == "offered":
+        gate.offer(many)
+        gate.offer(many)
+    else:
+        gate = seeded(gate, 2, waiters=many)
+        gate.offer([])
+
+    known = taken(gate.redis)[firings_key(gate.namespace, gate.epoch)]
+    assert known == {firing: facts for firing, *facts in (it.facts() for it in many)}
+    places = {it.state for it in gate.states(it.firing for it in many)}
+    assert places == {"waiting", "reserved"}
+    assert (gate.usage().waiting, gate.usage().reserved) == (2498, 2)
 
 
 def test_a_low_priority_is_late_but_a_hundred_later_arrivals_do_not_starve_it(gate: Gate) -> None:

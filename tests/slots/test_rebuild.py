@@ -1,7 +1,7 @@
 """A gate that is built again from the rows: once, whole, and under a number of its own (SLT-5)."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,6 +10,7 @@ from shared.answers import Unseeded
 from shared.store import epoch, processes
 from shared.store.connection import Database
 from tests.slots.both import Both
+from tests.waiting import until
 
 
 def test_every_rebuild_has_an_epoch_above_all_before_it(both: Both) -> None:
@@ -132,7 +133,7 @@ def test_a_gate_that_forgets_again_and_again_is_an_error_and_no_endless_loop(
         both.admission.make_whole()
 
 
-@pytest.mark.parametrize("name", ["reserved", "holders", "workers", "capacity", "caps"])
+@pytest.mark.parametrize("name", ["reserved", "holders", "workers", "capacity", "caps", "firings"])
 def test_a_gate_that_another_version_filled_is_built_again_by_whoever_meets_it(both: Both, name: str) -> None:
     """A key of another type than here: nothing started any more, and nobody healed it."""
     both.admission.set_cap("fleet", 2, "test")
@@ -151,6 +152,66 @@ def test_a_gate_that_another_version_filled_is_built_again_by_whoever_meets_it(b
 
     assert gate.epoch == before + 1
     assert both.states(*line) == ["leased", "reserved", "waiting"]
+
+
+def firings_key(both: Both) -> str:
+    return keys.firings_key("slotbeat", both.admission.gate.epoch)
+
+
+def line_of_three(both: Both) -> list[UUID]:
+    """One that is leased, one that is reserved, one that waits."""
+    line = [both.offered() for _ in range(3)]
+    both.claim(line[0])
+    assert both.states(*line) == ["leased", "reserved", "waiting"]
+    return line
+
+
+def test_a_gate_that_lost_all_that_it_knew_of_firings_is_built_again_by_the_reconcilers_first_question(
+    both: Both,
+) -> None:
+    """That key was evicted, or is of an older form: who holds is still counted, and nobody knows who it is."""
+    line, before = line_of_three(both), both.admission.gate.epoch
+    both.admission.gate.redis.delete(firings_key(both))
+
+    assert both.admission.ask(lambda it: it.expired(9)) == []
+
+    assert both.admission.gate.epoch == before + 1
+    both.worker_signs()
+    assert both.states(*line) == ["leased", "reserved", "waiting"]
+
+
+def test_a_gate_with_nobody_in_it_is_whole(both: Both) -> None:
+    before = both.admission.gate.epoch
+
+    assert both.admission.ask(lambda it: it.expired(9)) == []
+
+    assert both.admission.gate.epoch == before
+
+
+def test_who_holds_and_is_not_known_is_put_in_no_line(both: Both) -> None:
+    """Its place would be held by nobody for good, and it would wait for another beside it."""
+    line, before = line_of_three(both), both.admission.gate.epoch
+    both.admission.gate.redis.hdel(firings_key(both), str(line[1]))
+
+    both.admission.offer_again([line[1]])
+
+    assert both.admission.gate.epoch == before + 1
+    both.worker_signs()
+    assert sorted(both.states(*line)) == ["leased", "reserved", "waiting"]
+    assert both.admission.ask(lambda it: it.usage()).limits[0].used == 2
+
+
+def test_a_place_that_is_held_by_nobody_known_is_free_again_once_it_is_over(both: Both) -> None:
+    gate, firing = both.admission.gate, both.offered()
+    request, before = uuid4(), gate.epoch
+    assert gate.claim(firing, request, "w1", 1) == "LEASED"
+    gate.redis.hdel(firings_key(both), str(firing))
+    other = both.offered()  # of whom the gate goes on to know
+
+    until(lambda: both.admission.ask(lambda it: it.expired(9)) == [] and gate.epoch == before + 1)
+
+    both.worker_signs()
+    assert both.states(firing, other) == ["reserved", "reserved"]
 
 
 def test_releases_that_are_sent_together_heal_it_too(both: Both) -> None:

@@ -22,14 +22,16 @@ end
 local function promise(workspace, lane, vtime, is_only)
   local queue = key('queue:', workspace .. ':' .. lane)
   local firing = call('ZPOPMIN', queue)[1]
+  local known = firing and call('HGET', key('firings'), firing)
   -- Its key was lost. Who stood there is offered again by the reconciler.
-  if not firing then return show_head(workspace, lane) end
+  if not known then return show_head(workspace, lane) end
   call('HSET', key('vtime'), workspace, vtime + 1, '', vtime)
   call('ZADD', key('ready'), vtime + 1, workspace)
   -- The head of an only lane is compared with none: it is shown when another lane comes (heads.lua).
   if not is_only or call('EXISTS', queue) == 0 then show_head(workspace, lane) end
   reserve_for(firing, workspace, lane, now + start_lease_ms)
-  return {firing, call('HGET', key('firing:', firing), 'title') or ''}
+  local _, _, _, _, title = cmsgpack.unpack(known)
+  return {firing, title}
 end
 
 local function fill(most, near)

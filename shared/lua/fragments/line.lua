@@ -18,7 +18,8 @@ end
 -- A forced firing needs no room, so it stands in no queue: it is in `forced` until the next fill, or in
 -- `drained:<limit>` while that limit lets nobody start.
 local function is_forced(firing)
-  return call('HGET', key('firing:', firing), 'forced') == '1'
+  local _, _, _, forced = facts_of(firing)
+  return forced == '1'
 end
 
 -- Shows a queue that somebody came into; not while its workspace waits for the lane.

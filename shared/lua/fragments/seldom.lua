@@ -21,15 +21,15 @@ local function seldom()
     local waiting = call('ZRANGE', key('forced'), 0, most, 'WITHSCORES')
     for i = 1, math.min(#waiting, 2 * most), 2 do
       local firing = waiting[i]
-      local it = call('HMGET', key('firing:', firing), 'workspace', 'lane', 'title')
-      -- Of one whose key was lost nothing is known: the reconciler offers it again.
-      local limit = it[1] and stopped_by(it[1], it[2])
+      local workspace, lane, _, _, title = facts_of(firing)
+      -- Of whom nothing is known, because its key was lost, is offered again by the reconciler.
+      local limit = workspace and stopped_by(workspace, lane)
       call('ZREM', key('forced'), firing)
       if limit then
         call('ZADD', key('drained:', limit), waiting[i + 1], firing)
-      elseif it[1] then
-        reserve_for(firing, it[1], it[2], now + start_lease_ms)
-        made[#made + 1] = {firing, it[3] or ''}
+      elseif workspace then
+        reserve_for(firing, workspace, lane, now + start_lease_ms)
+        made[#made + 1] = {firing, title}
       end
     end
   end
