@@ -26,7 +26,6 @@ from shared.settings import Settings
 from shared.store import activity, alerts, budgets, due, firings
 from shared.store.attempts import request_abort
 from shared.store.connection import Postgres
-from shared.store.schedules import Schedule
 
 
 @dataclass
@@ -36,13 +35,13 @@ class Decided:
     moves: defaultdict[due.Move, list[UUID]] = field(default_factory=lambda: defaultdict(list))
     skips: list[due.NewSkip] = field(default_factory=list)
     deferred: list[due.Deferral] = field(default_factory=list)
-    replaced: list[due.DueSchedule] = field(default_factory=list)
+    replaced: list[UUID] = field(default_factory=list)
     unfit: set[UUID] = field(default_factory=set)
-    broken: list[tuple[due.DueSchedule, Exception]] = field(default_factory=list)
+    broken: list[tuple[due.DueAlike, Exception]] = field(default_factory=list)
 
 
 class Outcome(NamedTuple):
-    """What becomes of a due schedule, and of all that are like it: the skips with what is to be told of each."""
+    """What becomes of due schedules that are alike: the skips with what is to be told of each."""
 
     move: due.Move
     skips: tuple[tuple[SkipRange, str | None], ...] = ()
@@ -90,7 +89,8 @@ def _tick(
         locked = due.lock_due(connection, settings.tick_batch)
         if not locked:
             return Ticked(0, 0, more=False)
-        if len(locked) == settings.tick_batch:
+        seen = sum(len(it.ids) for it in locked)
+        if seen == settings.tick_batch:
             when_full()
         around = _around(connection, locked, settings, pressure)
         decided = decide(locked, around)
@@ -106,8 +106,8 @@ def _tick(
     if made.held:
         admission.offer_again(made.held)
     count, put_off = len(made.written) + len(made.held), len(decided.deferred)
-    event("beat.ticked", schedules=len(locked), made=count, skipped=len(decided.skips), deferred=put_off)
-    return Ticked(len(locked), count, more=len(locked) == settings.tick_batch)
+    event("beat.ticked", schedules=seen, made=count, skipped=len(decided.skips), deferred=put_off)
+    return Ticked(seen, count, more=seen == settings.tick_batch)
 
 
 @dataclass(frozen=True)
@@ -118,46 +118,38 @@ class Around:
     streams: Streams
     patience: Patience
     _known: dict[tuple[object, ...], Due] = field(default_factory=dict[tuple[object, ...], Due], repr=False)
-    _alike: dict[tuple[object, ...], Outcome] = field(default_factory=dict[tuple[object, ...], Outcome], repr=False)
 
-    def outcome(self, schedule: due.DueSchedule) -> Outcome:
-        """What becomes of it; of many that are due at one moment, most are alike."""
-        over = self._over(schedule)
-        if schedule.jitter_s:
-            return _outcome(schedule, due_now(facts_of(schedule), schedule.now), over)
-        alike = (over, schedule.likeness)
-        known = self._alike.get(alike)
-        if known is None:
-            known = self._alike[alike] = _outcome(schedule, self._occurrences(schedule), over)
-        return known
+    def outcome(self, schedule: due.DueAlike) -> Outcome:
+        """What becomes of each of them."""
+        return _outcome(schedule, self._occurrences(schedule), self._over(schedule))
 
-    def refuses(self, schedule: due.DueSchedule) -> bool:
+    def refuses(self, schedule: due.DueAlike) -> bool:
         """Whether none of its occurrences may fire, whatever they are."""
         return refusal_of(schedule, self._over(schedule)) is not None
 
-    def _occurrences(self, schedule: due.DueSchedule) -> Due:
-        """What its cron and bounds say: the same of more than those that are alike in all."""
+    def _occurrences(self, schedule: due.DueAlike) -> Due:
+        """What cron and bounds say: the same of more than those that are alike in all."""
+        if schedule.jitter_s:
+            return due_now(facts_of(schedule), schedule.now)
         known = self._known.get(schedule.timing)
         if known is None:
             known = self._known[schedule.timing] = due_now(facts_of(schedule), schedule.now)
         return known
 
-    def _over(self, schedule: due.DueSchedule) -> str | None:
+    def _over(self, schedule: due.DueAlike) -> str | None:
         """Whose budget has nothing left for it."""
         return whose(schedule, self.used_up) if self.used_up else None
 
 
-def _around(
-    connection: Postgres, locked: list[due.DueSchedule], settings: Settings, pressure: Pressure | None
-) -> Around:
+def _around(connection: Postgres, locked: list[due.DueAlike], settings: Settings, pressure: Pressure | None) -> Around:
     found = budgets.shared_and_of(connection, [it.id for it in locked if it.has_budget])
     patience = Patience(timedelta(seconds=settings.pressure_delay_s), timedelta(seconds=settings.pressure_max_delay_s))
     used_up = frozenset(it.key for it in found if is_used_up(it.measures()))
     return Around(used_up, (pressure and pressure.seen()) or Streams(), patience)
 
 
-def decide(locked: list[due.DueSchedule], around: Around) -> Decided:
-    """What becomes of each due schedule; one that cannot be decided stops nobody else."""
+def decide(locked: list[due.DueAlike], around: Around) -> Decided:
+    """What becomes of due schedules; those that cannot be decided stop nobody else."""
     decided = Decided()
     for schedule in locked:
         try:
@@ -168,29 +160,28 @@ def decide(locked: list[due.DueSchedule], around: Around) -> Decided:
     return decided
 
 
-def _put_off(schedule: due.DueSchedule, decided: Decided, around: Around) -> bool:
+def _put_off(schedule: due.DueAlike, decided: Decided, around: Around) -> bool:
     """Whether the occurrence waits a while longer; it stays the one that is due."""
     if not around.streams.press_on(schedule.workspace_id):
         return False
     until = put_off_until(schedule.next_run_at, schedule.now, around.patience)
     if until is None or around.refuses(schedule):
         return False
-    decided.deferred.append(due.Deferral(schedule.id, until))
+    decided.deferred += [due.Deferral(it, until) for it in schedule.ids]
     return True
 
 
-def _take(schedule: due.DueSchedule, decided: Decided, outcome: Outcome) -> None:
+def _take(schedule: due.DueAlike, decided: Decided, outcome: Outcome) -> None:
     move, skips, replaces = outcome
-    decided.moves[move].append(schedule.id)
-    if skips:
-        decided.skips += [due.NewSkip.of(schedule.id, it, detail) for it, detail in skips]
+    decided.moves[move] += schedule.ids
+    decided.skips += [due.NewSkip.of(one, it, detail) for one in schedule.ids for it, detail in skips]
     if replaces:
-        decided.replaced.append(schedule)
+        decided.replaced += schedule.ids
     if schedule.workspace_status not in ADMITS:
         decided.unfit.add(schedule.workspace_id)
 
 
-def _outcome(schedule: due.DueSchedule, found: Due, over: str | None) -> Outcome:
+def _outcome(schedule: due.DueAlike, found: Due, over: str | None) -> Outcome:
     skips: list[tuple[SkipRange, str | None]] = [(it, None) for it in found.skips]
     fire, held = part(found.fire, schedule.fleet_paused_at, schedule.fleet_resumed_at)
     if held:
@@ -220,7 +211,7 @@ def _refused(among: Sequence[datetime], refused: Sequence[datetime], reason: Ski
             yield SkipRange(them[0], them[-1], len(them), reason)
 
 
-def _overlap(schedule: due.DueSchedule) -> tuple[SkipReason | None, bool]:
+def _overlap(schedule: due.DueAlike) -> tuple[SkipReason | None, bool]:
     """Why what runs or waits of it keeps another from firing; and whether the other takes its place instead."""
     match admit(schedule.overlap, schedule.queued, schedule.running):
         case Skip(reason):
@@ -239,26 +230,26 @@ def _write(connection: Postgres, decided: Decided, settings: Settings, *, sure: 
         made = due.advance(connection, decided.moves, terms, sure=sure)
     if decided.deferred:
         due.defer(connection, decided.deferred)
-    for schedule, error in decided.broken:
-        set_aside(connection, schedule, error)
+    for alike, error in decided.broken:
+        for schedule in alike.ids:
+            set_aside(connection, schedule, alike.workspace_id, error)
     return made
 
 
-def set_aside(connection: Postgres, schedule: due.DueSchedule | Schedule, error: Exception) -> None:
+def set_aside(connection: Postgres, schedule: UUID, workspace: UUID, error: Exception) -> None:
     """Pauses a schedule whose next occurrence cannot be computed, and tells people."""
     why = f"its next occurrence cannot be computed: {error}"
-    due.quarantine(connection, schedule.id, why)
+    name = due.quarantine(connection, schedule, why)
     deed = activity.Deed(
         "auto_paused",
         "slotbeat",
         {"reason": "quarantined", "why": why},
-        workspace=schedule.workspace_id,
-        schedule=schedule.id,
+        workspace=workspace,
+        schedule=schedule,
     )
     activity.add(connection, deed)
-    about = {"workspace": schedule.workspace_id, "schedule": schedule.id}
-    alerts.add(connection, "quarantined", f"{schedule.name} was set aside", why, **about)
-    trouble("schedule.quarantined", error, schedule=schedule.id)
+    alerts.add(connection, "quarantined", f"{name} was set aside", why, workspace=workspace, schedule=schedule)
+    trouble("schedule.quarantined", error, schedule=schedule)
 
 
 def _replace(connection: Postgres, decided: Decided, new: list[bytes]) -> tuple[list[UUID], list[tuple[UUID, UUID]]]:
@@ -268,7 +259,7 @@ def _replace(connection: Postgres, decided: Decided, new: list[bytes]) -> tuple[
     if not decided.replaced:
         return cancelled, aborting
     made = frozenset(new)
-    for firing in firings.unfinished(connection, [it.id for it in decided.replaced]):
+    for firing in firings.unfinished(connection, decided.replaced):
         if firing.bytes in made:
             continue
         if firings.cancel_queued(connection, firing, Reason.REPLACED):

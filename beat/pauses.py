@@ -34,7 +34,7 @@ def end_pauses(admission: Admission) -> int:
                     raise
                 trouble("pause.not_ended", error, schedule=known.id)
             except Exception as error:  # noqa: BLE001 whatever is wrong with one row, the others are due
-                set_aside(connection, known, error)
+                set_aside(connection, known.id, known.workspace_id, error)
     if held:
         admission.offer_again(held)
     return len(ended)

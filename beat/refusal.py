@@ -4,12 +4,12 @@ from zoneinfo import ZoneInfo
 
 from shared.rules import heartbeats
 from shared.rules.reasons import SkipReason
-from shared.store.due import DueSchedule
+from shared.store.due import DueAlike
 
 Refusal = tuple[SkipReason, str | None]
 
 
-def refusal_of(schedule: DueSchedule, over: str | None) -> Refusal | None:
+def refusal_of(schedule: DueAlike, over: str | None) -> Refusal | None:
     """The reason, and what is told besides; `over` says whose rolling budget has nothing left."""
     if schedule.native:
         return SkipReason.NATIVE, None
@@ -20,7 +20,7 @@ def refusal_of(schedule: DueSchedule, over: str | None) -> Refusal | None:
     return None if over is None else (SkipReason.BUDGET, f"{over} of the last 24 hours")
 
 
-def whose(schedule: DueSchedule, used_up: frozenset[str]) -> str | None:
+def whose(schedule: DueAlike, used_up: frozenset[str]) -> str | None:
     """Of the budgets that are used up, the first that this schedule is under, in words."""
     under = {
         "fleet": "that of the fleet",
@@ -30,7 +30,7 @@ def whose(schedule: DueSchedule, used_up: frozenset[str]) -> str | None:
     return next((words for key, words in under.items() if key in used_up), None)
 
 
-def _day_is_spent(schedule: DueSchedule) -> bool:
+def _day_is_spent(schedule: DueAlike) -> bool:
     today = heartbeats.day_of(schedule.now, ZoneInfo(schedule.timezone))
     turns = heartbeats.spent(schedule.turns_today, schedule.turns_today_on, today)
     return heartbeats.is_spent(schedule.daily_turn_budget, turns)

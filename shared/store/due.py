@@ -1,15 +1,15 @@
 """Schedules that are due: locked, decided elsewhere, advanced in one statement."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from itertools import accumulate
 from operator import mul
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+from psycopg.rows import args_row
 from uuid_utils import uuid7
 
 from shared.events import event
@@ -22,31 +22,37 @@ from shared.store.uuids import Uuids
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A schedule is due at the later of next_run_at and deferred_until (the generated column due_at). Locked first: what
-# another tick has locked is passed over before anything more is asked of it.
+# another tick has locked is passed over before anything more is asked of it. They come by all that decides what becomes
+# of them, columns 2 to 22: of one with jitter or a budget of its own its id decides too.
 LOCK_DUE = """
-    select s.id, s.name, s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
-           s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at, s.deferred_until,
-           s.skip_next_at, s.daily_turn_budget, s.turns_today, s.turns_today_on,
-           w.native_scheduler as native, w.status as workspace_status, u.queued, u.running,
-           p.paused_at as fleet_paused_at, p.resumed_at as fleet_resumed_at,
-           num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 as has_budget, now() as now
-      from (select * from schedules
-             where status = 'active' and next_run_at is not null and due_at <= now()
-             order by due_at limit %(most)s
-               for update skip locked) s
-      join workspaces w on w.id = s.workspace_id left join fleet_pause p on true
-     cross join lateral (
-       select (count(*) filter (where f.status = 'queued' and f.source <> 'backfill'))::int as queued,
-              (count(*) filter (where f.status = 'running'))::int as running
-         from firings f where f.schedule_id = s.id and f.status in ('queued', 'running')) u
+    select it.*, w.native_scheduler, w.status, p.paused_at, p.resumed_at, now()
+      from (select array_agg(s.id), s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
+                   s.start_deadline_s, s.jitter_s, s.start_at, s.end_at, s.remaining_runs, s.next_run_at,
+                   s.deferred_until, s.skip_next_at, s.daily_turn_budget,
+                   case when s.daily_turn_budget is null then 0 else s.turns_today end,
+                   case when s.daily_turn_budget is not null then s.turns_today_on end, u.queued, u.running,
+                   num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0
+              from (select * from schedules
+                     where status = 'active' and next_run_at is not null and due_at <= now()
+                     order by due_at limit %(most)s
+                       for update skip locked) s
+             cross join lateral (
+               select (count(*) filter (where f.status = 'queued' and f.source <> 'backfill'))::int as queued,
+                      (count(*) filter (where f.status = 'running'))::int as running
+                 from firings f where f.schedule_id = s.id and f.status in ('queued', 'running')) u
+             group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, case when s.jitter_s
+                   > 0 or num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 then s.id end) it
+      join workspaces w on w.id = it.workspace_id left join fleet_pause p on true
 """
 
 
-class DueSchedule(NamedTuple):
-    """A due schedule, locked: what the decision needs, in the order of LOCK_DUE. There may be ten thousand."""
+class DueAlike(NamedTuple):
+    """Locked schedules that are due, and alike in all that decides about them, in the order of LOCK_DUE.
 
-    id: UUID
-    name: str
+    Of thousands that are due at one moment, most are. One that its id decides about too is by itself.
+    """
+
+    ids: list[UUID]
     workspace_id: UUID
     kind: str
     cron: str | None
@@ -65,24 +71,24 @@ class DueSchedule(NamedTuple):
     daily_turn_budget: int | None
     turns_today: int
     turns_today_on: date | None
-    native: bool
-    workspace_status: str
     queued: int
     running: int
+    has_budget: bool
+    native: bool
+    workspace_status: str
     fleet_paused_at: datetime | None
     fleet_resumed_at: datetime | None
-    has_budget: bool
     now: datetime
 
     @property
-    def likeness(self) -> tuple[object, ...]:
-        """All that becomes of it follows from, but for its jitter and what is counted by its id: from `kind` on."""
-        return self[3:]
+    def id(self) -> UUID:
+        """Of one that is by itself, which one; of others the first."""
+        return self.ids[0]
 
     @property
     def timing(self) -> tuple[object, ...]:
-        """All that its occurrences follow from, but for its jitter, which is its own: from `cron` on."""
-        return self[4:16]
+        """All that their occurrences follow from, but for jitter, which is of each its own: from `cron` on."""
+        return self[3:15]
 
 
 class Move(NamedTuple):
@@ -146,14 +152,9 @@ def is_any_due(connection: Postgres) -> bool:
     return found is not None and bool(found[0])
 
 
-def _due_schedules(_: object) -> Callable[[Sequence[Any]], DueSchedule]:
-    """Rows as they come; to pass each value as an argument takes as long as to read the row."""
-    return partial(tuple.__new__, DueSchedule)
-
-
-def lock_due(connection: Postgres, most: int) -> list[DueSchedule]:
+def lock_due(connection: Postgres, most: int) -> list[DueAlike]:
     """Locks due schedules that nobody else has locked, the longest due first."""
-    with connection.cursor(row_factory=_due_schedules, binary=True) as cursor:
+    with connection.cursor(row_factory=args_row(DueAlike), binary=True) as cursor:
         return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
 
 
@@ -270,17 +271,20 @@ def add_skips(connection: Postgres, skips: Sequence[NewSkip], *, counted: bool =
         event("skips.recorded_before", level=logging.WARNING, ranges=len(skips) - written.rowcount)
 
 
-def quarantine(connection: Postgres, schedule: UUID, note: str) -> None:
-    """Sets a schedule aside whose next occurrence cannot be computed; it stops nobody else."""
-    connection.execute(
+def quarantine(connection: Postgres, schedule: UUID, note: str) -> str:
+    """Sets a schedule aside whose next occurrence cannot be computed; it stops nobody else. Its name."""
+    told = connection.execute(
         """
         update schedules
            set status = 'paused', paused_reason = 'quarantined', paused_by = 'slotbeat', pause_note = %(note)s,
                paused_until = null, updated_at = now()
          where id = %(schedule)s
+        returning name
         """,
         {"schedule": schedule, "note": note},
-    )
+    ).fetchone()
+    assert told is not None, "its row is locked"
+    return told[0]
 
 
 def seconds_to_next(connection: Postgres) -> float | None:

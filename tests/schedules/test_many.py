@@ -113,6 +113,52 @@ def test_two_that_are_due_at_one_moment_by_delays_of_their_own_are_not_alike(wor
     assert fired == {it.id: at - jitter(it.id, 600) for it in delayed}
 
 
+@pytest.mark.parametrize("overlap", ["skip", "allow"])
+def test_those_that_are_alike_but_for_what_runs_of_them_are_told_apart(world: World, overlap: str) -> None:
+    busy, idle = [world.schedule(name, overlap=overlap) for name in ("busy", "idle")]
+    world.later(hours=1)
+    tick_many(world.admission, Settings())
+    world.rows.execute("update firings set status = 'cancelled', finished_at = now() where schedule_id = %s", [idle.id])
+    world.later(hours=1)
+
+    tick_many(world.admission, Settings())
+
+    fired = dict(world.all("select schedule_id, count(*)::int from firings group by 1"))
+    assert fired == {busy.id: 1 if overlap == "skip" else 2, idle.id: 2}
+
+
+def test_of_two_with_budgets_of_their_own_the_one_that_used_its_up_is_skipped(world: World) -> None:
+    spent, left = [world.schedule(name, budget_turns=5) for name in ("spent", "left")]
+    world.later(hours=1)
+    world.rows.execute(
+        "insert into spend (token, schedule_id, workspace_id, is_reserved, turns) values (1, %s, %s, false, 5)",
+        [spent.id, world.workspace],
+    )
+
+    tick_many(world.admission, Settings())
+
+    assert world.all("select schedule_id from firings") == [(left.id,)]
+    assert world.all("select schedule_id, reason from skips") == [(spent.id, "budget")]
+
+
+def test_those_that_cannot_be_decided_are_each_set_aside_and_stop_nobody(world: World) -> None:
+    broken = [world.schedule(name) for name in ("a", "b")]
+    world.schedule("whole")
+    world.later(hours=1)
+    world.rows.execute("update schedules set timezone = 'Mars/Olympus' where id = any(%s)", [[it.id for it in broken]])
+
+    told = tick_many(world.admission, Settings())
+
+    assert (told.schedules, told.made) == (3, 1)
+    assert world.all("select name, paused_reason from schedules order by 1") == [
+        ("a", "quarantined"),
+        ("b", "quarantined"),
+        ("whole", None),
+    ]
+    titles = {title for (title,) in world.all("select title from alerts")}
+    assert titles == {"a was set aside", "b was set aside"}
+
+
 def test_an_occurrence_that_has_its_firing_already_makes_none_and_all_others_theirs(world: World) -> None:
     """SCH-3."""
     twice = [world.schedule(f"s{number}", overlap="allow") for number in range(3)][1]

@@ -69,7 +69,7 @@ def test_a_tick_of_many_schedules_reads_none_that_is_not_due(rows: Rows) -> None
         before = rows.one(READ, "schedules")
         locked = due.lock_due(rows.sql, 2000)
         move = due.Move(locked[0].next_run_at + timedelta(days=999), (locked[0].next_run_at,))
-        made = due.advance(rows.sql, {move: [it.id for it in locked]}, due.Terms(None, 60), sure=True)
+        made = due.advance(rows.sql, {move: [one for it in locked for one in it.ids]}, due.Terms(None, 60), sure=True)
         read = rows.one(READ, "schedules") - before
 
     assert len(made.written) == 1000
@@ -85,9 +85,10 @@ def test_schedules_that_were_applied_at_once_fire_within_the_pages_that_they_hav
     with rows.sql.transaction():
         locked = due.lock_due(rows.sql, 10_000)
         move = due.Move(locked[0].next_run_at + timedelta(days=999), (locked[0].next_run_at,))
-        due.advance(rows.sql, {move: [it.id for it in locked]}, due.Terms(None, 60), sure=True)
+        them = [one for it in locked for one in it.ids]
+        due.advance(rows.sql, {move: them}, due.Terms(None, 60), sure=True)
 
-    assert len(locked) == 10_000
+    assert len(them) == 10_000
     assert rows.one(pages) < before * 1.02
 
 
