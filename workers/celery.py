@@ -1,5 +1,6 @@
 """The Celery app that `celery -A workers worker` finds: queues, who works, how much at once."""
 
+import gc
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,10 @@ def _on_init(sender: str | None = None, options: dict[str, Any] | None = None, *
 @signals.celeryd_after_setup.connect(weak=False)
 def _on_setup(instance: Any = None, **_: Any) -> None:
     bootsteps.refuse_too_small(instance)
+    # The pool is forked next. What is loaded by now stays for good: a collector that went through it would only write
+    # to each of its pages, and give each child its own copy of them.
+    gc.collect()
+    gc.freeze()
 
 
 @signals.worker_process_init.connect(weak=False)
