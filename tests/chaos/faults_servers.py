@@ -174,6 +174,16 @@ def gate_forgot_its_line(world: World, dice: Random) -> None:
     _forget(world, "queue:*", dice.choice(["lanes:*", "ready", "queues", "resting", "parked:*", "drained:*"]))
 
 
+@fault
+def gate_forgot_firings(world: World, dice: Random) -> None:
+    """All that it knows of them, which is one key, or of some: who holds or waits is still counted."""
+    every = dice.randint(1, 4)
+    with broker(world) as client:
+        for key in client.scan_iter(match=f"{gate_root(DEFAULT_NAMESPACE)}:*:firings"):
+            for firing in client.hkeys(key)[::every]:
+                client.hdel(key, firing)
+
+
 def _forget(world: World, *parts: str) -> None:
     with broker(world) as client:
         for part in parts:
