@@ -45,8 +45,7 @@ class Admission:
     def __init__(self, database: Database, where: Addresses, settings: Settings, app: Celery) -> None:
         self.database = database
         self.app = app
-        redis = client(where.redis_url, **_REDIS_OPTIONS)
-        self.gate = Gate(redis, where.namespace, 0)
+        self.gate = Gate(client(where.redis_url, **_REDIS_OPTIONS), where.namespace, 0)
         self.lease_ms = 0
         self.use(settings)
 
@@ -58,10 +57,11 @@ class Admission:
     def ask(self, question: Callable[[Gate], _Told]) -> _Told:
         """Asks the gate; where it has no memory, another epoch, or one we cannot read, it is made whole first."""
         for _ in range(3):
+            epoch = self.gate.epoch
             try:
                 return question(self.gate)
             except Unreadable:
-                self.gate.lose()
+                self.gate.lose(epoch)
             except Unseeded:
                 self.make_whole()
         return question(self.gate)

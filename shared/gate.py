@@ -208,8 +208,11 @@ class Gate:
 
     def members(self) -> Iterable[UUID]:
         """Every firing that the gate knows, by HSCAN: for the reconciler, which reads each again by id."""
-        for firing, _ in self.redis.hscan_iter(keys.firings_key(self.namespace, self.epoch), count=1000):
-            yield UUID(firing.decode())
+        try:
+            for firing, _ in self.redis.hscan_iter(keys.firings_key(self.namespace, self.epoch), count=1000):
+                yield UUID(firing.decode())
+        except ResponseError as error:
+            raise _meant(error) from error
 
     def current_epoch(self) -> int | None:
         """The epoch the gate itself believes; None where it has no memory."""
@@ -248,10 +251,10 @@ class Gate:
         )
         return told[0] == b"OK"
 
-    def lose(self) -> None:
-        """Has the gate without memory, if it is still of this epoch: what stands there cannot be read."""
-        event("gate.unreadable", level=logging.ERROR, epoch=self.epoch)
-        self._ask(_LOSE)
+    def lose(self, epoch: int) -> None:
+        """Has the gate without memory, if it is still of that epoch: what stands there cannot be read."""
+        event("gate.unreadable", level=logging.ERROR, epoch=epoch)
+        self._ask(_LOSE, epoch=epoch)
 
     def forget_before(self, epoch: int) -> None:
         """Deletes what older epochs left behind."""
@@ -277,7 +280,9 @@ class Gate:
 
 
 def _meant(error: ResponseError) -> ResponseError | Unreadable:
-    return Unreadable(str(error)) if "WRONGTYPE" in str(error) else error
+    """A key of another type, or a value that is packed otherwise."""
+    signs = ("WRONGTYPE", "Bad data format in input", "Missing bytes in input")
+    return Unreadable(str(error)) if any(it in str(error) for it in signs) else error
 
 
 def _given_back(firing: UUID, request: UUID) -> dict[str, str | int | float]:

@@ -5,7 +5,7 @@
 local gate = unpack(KEYS)
 local epoch, now_ms, most = unpack(ARGV)
 
-if call('HLEN', key('firings')) == 0 and call('EXISTS', key('holders'), key('queues')) > 0 then
+if call('HLEN', key('firings')) == 0 and call('EXISTS', key('holders'), key('queues'), key('forced')) > 0 then
   return {'UNREADABLE'}
 end
 local found = {}

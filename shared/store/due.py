@@ -23,7 +23,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A schedule is due at the later of next_run_at and deferred_until (the generated column due_at). Locked first: what
 # another tick has locked is passed over before anything more is asked of it. They come by all that decides what becomes
-# of them, columns 2 to 22: of one with jitter or a budget of its own its id decides too.
+# of them, columns 2 to 22 and, with jitter or a budget of its own, its id: first what tells most of them apart.
 LOCK_DUE = """
     select it.*, w.native_scheduler, w.status, p.paused_at, p.resumed_at, now()
       from (select array_agg(s.id), s.workspace_id, s.kind, s.cron, s.timezone, s.run_at, s.overlap, s.missed,
@@ -40,8 +40,8 @@ LOCK_DUE = """
                select (count(*) filter (where f.status = 'queued' and f.source <> 'backfill'))::int as queued,
                       (count(*) filter (where f.status = 'running'))::int as running
                  from firings f where f.schedule_id = s.id and f.status in ('queued', 'running')) u
-             group by 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, case when s.jitter_s
-                   > 0 or num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0 then s.id end) it
+             group by case when s.jitter_s > 0 or num_nonnulls(s.budget_turns, s.budget_tokens, s.budget_micros) > 0
+                      then s.id end, 14, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22) it
       join workspaces w on w.id = it.workspace_id left join fleet_pause p on true
 """
 
@@ -153,7 +153,7 @@ def is_any_due(connection: Postgres) -> bool:
 
 
 def lock_due(connection: Postgres, most: int) -> list[DueAlike]:
-    """Locks due schedules that nobody else has locked, the longest due first."""
+    """Locks due schedules that nobody else has locked, those that have been due for longest; in no order."""
     with connection.cursor(row_factory=args_row(DueAlike), binary=True) as cursor:
         return cursor.execute(LOCK_DUE, {"most": most}).fetchall()
 

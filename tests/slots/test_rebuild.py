@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared import admission, keys
-from shared.answers import Unseeded
+from shared.answers import Unreadable, Unseeded
+from shared.gate import Gate
 from shared.store import epoch, processes
 from shared.store.connection import Database
 from tests.slots.both import Both
@@ -180,6 +181,46 @@ def test_a_gate_that_lost_all_that_it_knew_of_firings_is_built_again_by_the_reco
     assert both.states(*line) == ["leased", "reserved", "waiting"]
 
 
+def test_what_is_packed_otherwise_is_not_readable(both: Both) -> None:
+    """As another version may have written it: whoever comes upon it has the gate built again."""
+    line, before = line_of_three(both), both.admission.gate.epoch
+    both.admission.gate.redis.hset(firings_key(both), str(line[2]), b"\xc1")
+
+    both.admission.set_cap("fleet", 3, "test")
+
+    assert both.admission.gate.epoch == before + 1
+    both.worker_signs()
+    assert both.states(*line) == ["leased", "reserved", "reserved"]
+
+
+def test_what_another_thread_has_healed_meanwhile_is_not_lost_again(both: Both) -> None:
+    before = both.admission.gate.epoch
+    said: list[str] = []
+
+    def asked(gate: Gate) -> str:
+        if not said:
+            said.append("once")
+            both.admission.gate.redis.flushdb()
+            both.admission.make_whole()
+            raise Unreadable("as of the epoch before")
+        return "whole"
+
+    assert both.admission.ask(asked) == "whole"
+
+    assert both.admission.gate.current_epoch() == before + 1
+
+
+@pytest.mark.parametrize("part", ["holders", "queues", "forced"])
+def test_a_gate_with_anybody_in_it_of_whom_nothing_is_known_is_not_whole(both: Both, part: str) -> None:
+    gate, before = both.admission.gate, both.admission.gate.epoch
+    key = f"{{slotbeat}}:{before}:{part}"
+    gate.redis.sadd(key, "x") if part == "queues" else gate.redis.zadd(key, {str(uuid4()): 10**14})
+
+    both.admission.ask(lambda it: it.expired(9))
+
+    assert gate.epoch == before + 1
+
+
 def test_a_gate_with_nobody_in_it_is_whole(both: Both) -> None:
     before = both.admission.gate.epoch
 
@@ -229,7 +270,6 @@ def test_what_was_read_amiss_under_an_older_epoch_takes_nothing_from_the_present
     gate.redis.flushdb()
     both.admission.make_whole()
 
-    gate.epoch = before
-    gate.lose()
+    gate.lose(before)
 
     assert gate.current_epoch() == before + 1
